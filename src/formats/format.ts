@@ -1,0 +1,91 @@
+import type { Digest } from "../crypto/digest.ts";
+import type { PublicKey } from "../crypto/public-key.ts";
+import type { Finding } from "../errors.ts";
+import type { EvidencePlaces } from "../oci/evidence-places.ts";
+import type { Descriptor } from "../oci/manifest.ts";
+import type { ImageReference } from "../oci/reference.ts";
+
+/** A signature as found: a claim. Nothing in it may be believed before `verify` has proved it. */
+export interface SignatureBundle {
+  readonly format: string;
+  /** Digest of the blob that holds it; what the Verdict names as evidence. */
+  readonly evidence: Digest;
+  /** Tells apart claims that share a blob; the cache key of its proof. */
+  readonly claimId: string;
+  /** The bytes of that blob, checked against their digest. */
+  readonly content: Uint8Array;
+  /** Annotations of the layer it came in; `.sig` manifests keep the signature there. */
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** What `find` brought: claims, and a finding for each thing that looked like a signature and could not be read. */
+export interface FoundSignatures {
+  readonly bundles: readonly SignatureBundle[];
+  readonly findings: readonly Finding[];
+  /** False where a limit ended the search: checks that need absence fail. */
+  readonly complete: boolean;
+}
+
+/** Who signed: a public key, or (with certificates) an issuer and a subject. */
+export type SignerIdentity =
+  | { readonly kind: "key"; readonly keyId: string }
+  | { readonly kind: "keyless"; readonly issuer: string; readonly subject: string };
+
+declare const proved: unique symbol;
+
+/** A signature that is proved: this signer, over this subject. Only `formats/` can make one. */
+export interface VerifiedSignature {
+  readonly [proved]: true;
+  readonly format: string;
+  readonly evidence: Digest;
+  readonly subject: Digest;
+  readonly signer: SignerIdentity;
+  /** Times proved by a log or a timestamp authority, RFC 3339 UTC; empty for a bare key signature. */
+  readonly signedAt: readonly string[];
+  /** Annotations inside the signed statement. */
+  readonly annotations: Readonly<Record<string, string>>;
+  /** The image name inside the signed statement, where the format has one. */
+  readonly dockerReference?: string;
+}
+
+/** What a verifier believes while it proves signatures. `revision` changes whenever the content does. */
+export interface TrustMaterial {
+  readonly revision: string;
+  readonly keys: readonly PublicKey[];
+}
+
+/** Makes signatures with a private key. `sign` covers the message itself; the hash is SHA-256, none for Ed25519. */
+export interface Signer {
+  readonly publicKey: PublicKey;
+  sign(message: Uint8Array): Promise<Uint8Array>;
+}
+
+export interface SignRequest {
+  readonly image: ImageReference;
+  readonly subject: Descriptor;
+  readonly signer: Signer;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/** A signature that is made but not yet pushed. */
+export interface MadeSignature {
+  readonly bundle: SignatureBundle;
+  /** Media type of the blob in `bundle.content`. */
+  readonly mediaType: string;
+}
+
+/** One way to write signatures. Pure but for `find`, which reads through the places it is given. */
+export interface SignatureFormat {
+  readonly name: string;
+  find(places: EvidencePlaces, subject: Digest): Promise<FoundSignatures>;
+  /** Proves the claim for that subject, or throws why not (`untrusted` codes). */
+  verify(bundle: SignatureBundle, subject: Digest, trust: TrustMaterial): Promise<VerifiedSignature>;
+  sign(request: SignRequest): Promise<MadeSignature>;
+}
+
+/** The only constructor of a proof; rule 5.3 of the architecture test keeps it inside `formats/`. */
+export function proveSignature(facts: Omit<VerifiedSignature, typeof proved>): VerifiedSignature {
+  return facts as VerifiedSignature;
+}

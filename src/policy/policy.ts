@@ -1,0 +1,60 @@
+import type { PublicKey } from "../crypto/public-key.ts";
+
+export type PolicyMode = "enforce" | "warn" | "audit";
+
+/** At least one item: an empty list of authorities or images does not load. */
+export type NonEmpty<T> = readonly [T, ...T[]];
+
+/** Which images: `glob` speaks of registry/repository, `tags` (globs) of the tag; no `tags` means every tag. */
+export interface ImagePattern {
+  readonly glob: string;
+  readonly tags?: NonEmpty<string>;
+}
+
+/** Which objects a policy applies to; every field present must match, an absent one matches all. */
+export interface ObjectMatch {
+  readonly apiGroups?: NonEmpty<string>;
+  readonly resources?: NonEmpty<string>;
+  /** Globs. */
+  readonly namespaces?: NonEmpty<string>;
+  readonly objectSelector?: { readonly matchLabels: Readonly<Record<string, string>> };
+}
+
+/** A trusted signer: any of its public keys. Authorities with the same owner count once. */
+export interface KeyAuthority {
+  readonly kind: "key";
+  readonly name: string;
+  readonly owner?: string;
+  readonly keys: NonEmpty<PublicKey>;
+}
+
+export type Authority = KeyAuthority;
+
+/** One policy as loaded; `source` says where from, for messages. */
+export interface TrustPolicy {
+  readonly name: string;
+  /** Undefined: a ClusterTrustPolicy. Else a TrustPolicy of that namespace, which can only add denials there. */
+  readonly namespace?: string;
+  readonly mode: PolicyMode;
+  readonly images: NonEmpty<ImagePattern>;
+  readonly exclude: readonly string[];
+  readonly match: readonly ObjectMatch[];
+  readonly authorities: NonEmpty<Authority>;
+  readonly threshold: number;
+  readonly source: string;
+}
+
+/** Policies that took effect together. `revision` changes whenever one of them does. */
+export interface PolicySet {
+  readonly policies: readonly TrustPolicy[];
+  readonly revision: string;
+}
+
+/** What is known of the Kubernetes object that names the image. */
+export interface ObjectContext {
+  readonly apiGroup: string;
+  /** Plural, lower case: `pods`, `deployments`. */
+  readonly resource: string;
+  readonly namespace?: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+}
