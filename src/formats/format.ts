@@ -1,6 +1,7 @@
 import type { Digest } from "../crypto/digest.ts";
 import type { PublicKey } from "../crypto/public-key.ts";
 import type { Finding } from "../errors.ts";
+import type { Signer } from "../keys/signer.ts";
 import type { EvidencePlaces } from "../oci/evidence-places.ts";
 import type { Descriptor } from "../oci/manifest.ts";
 import type { ImageReference } from "../oci/reference.ts";
@@ -52,12 +53,6 @@ export interface VerifiedSignature {
 export interface TrustMaterial {
   readonly revision: string;
   readonly keys: readonly PublicKey[];
-}
-
-/** Makes signatures with a private key. `sign` covers the message itself; the hash is SHA-256, none for Ed25519. */
-export interface Signer {
-  readonly publicKey: PublicKey;
-  sign(message: Uint8Array): Promise<Uint8Array>;
 }
 
 export interface SignRequest {

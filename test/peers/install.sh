@@ -51,14 +51,13 @@ mirror() {
 
 # Makes a private apt root for SUITE, once per run. Signatures are checked as for the system's own suites.
 apt_root() { # SUITE
-  local root=$work/apt-$1 keyring=/usr/share/keyrings/debian-archive-keyring.gpg uri
+  local root=$work/apt-$1 keyring=/usr/share/keyrings/debian-archive-keyring.gpg uri options=
   [[ ! -e $root/failed ]] || return 1
   [[ ! -e $root/ready ]] || return 0
   mkdir -p "$root"/{lists,cache}/partial && : >"$root/status" && : >"$root/failed" || return 1
   uri=$(mirror) || { echo "no Debian mirror in this machine's apt sources" >&2; return 1; }
-  [[ ! -e $keyring ]] || keyring="[signed-by=$keyring] "
-  [[ $keyring == \[* ]] || keyring=
-  printf 'deb %s%s %s main\n' "$keyring" "$uri" "$1" >"$root/sources.list"
+  [[ ! -e $keyring ]] || options="[signed-by=$keyring] "
+  printf 'deb %s%s %s main\n' "$options" "$uri" "$1" >"$root/sources.list"
   # A file and not -o, because only a file can clear the machine's own hooks.
   cat >"$root/apt.conf" <<CONF
 #clear APT::Update::Pre-Invoke;
@@ -118,7 +117,7 @@ SH
 build_conformance() { # DIR
   command -v go >/dev/null || { echo "oci-conformance is built from source: install Go first" >&2; return 1; }
   mkdir -p "$1/usr/bin" &&
-    GOBIN=$1/usr/bin CGO_ENABLED=0 go install "$conformance@$conformance_commit" &&
+    { GOBIN=$1/usr/bin CGO_ENABLED=0 go install "$conformance@$conformance_commit" 2>"$1/log" || { cat "$1/log" >&2; false; }; } &&
     mv "$1/usr/bin/conformance" "$1/usr/bin/oci-conformance" &&
     printf '%s  (%s)\n' "$conformance_commit" "$conformance" >"$1/ORIGIN"
 }
