@@ -6,6 +6,12 @@ import type { EvidencePlaces } from "../oci/evidence-places.ts";
 import type { Descriptor } from "../oci/manifest.ts";
 import type { ImageReference } from "../oci/reference.ts";
 
+/** The largest signature blob that is read, in bytes. */
+export const maxSignatureBytes = 4 * 1024 * 1024;
+
+/** How many blobs of one place are read at the same time. */
+export const readsAtOnce = 16;
+
 /** A signature as found: a claim. Nothing in it may be believed before `verify` has proved it. */
 export interface SignatureBundle {
   readonly format: string;
@@ -64,11 +70,29 @@ export interface SignRequest {
   readonly now: number;
 }
 
+/** How a made signature is put beside its image. */
+export type Attachment =
+  | {
+      /** A manifest whose `subject` is the image (image-spec v1.1, manifest.md). */
+      readonly kind: "referrer";
+      readonly bytes: Uint8Array;
+      readonly artifactType: string;
+      readonly annotations: Readonly<Record<string, string>>;
+      /** Config and layers, to be pushed first. */
+      readonly blobs: readonly Uint8Array[];
+    }
+  | {
+      /** One more layer of the manifest under a tag. */
+      readonly kind: "layer";
+      readonly tag: string;
+      readonly layer: Descriptor;
+      readonly blob: Uint8Array;
+    };
+
 /** A signature that is made but not yet pushed. */
 export interface MadeSignature {
   readonly bundle: SignatureBundle;
-  /** Media type of the blob in `bundle.content`. */
-  readonly mediaType: string;
+  readonly attachment: Attachment;
 }
 
 /** One way to write signatures. Pure but for `find`, which reads through the places it is given. */

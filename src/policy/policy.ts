@@ -26,6 +26,8 @@ export interface KeyAuthority {
   readonly name: string;
   readonly owner?: string;
   readonly keys: NonEmpty<PublicKey>;
+  /** Annotations that a signature must carry to count, exactly. */
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 export type Authority = KeyAuthority;

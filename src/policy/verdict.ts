@@ -1,5 +1,5 @@
 import type { Digest } from "../crypto/digest.ts";
-import type { Finding } from "../errors.ts";
+import { type ErrorCategory, errorCodes, type Finding } from "../errors.ts";
 import type { SignerIdentity } from "../formats/format.ts";
 import type { PolicyMode } from "./policy.ts";
 
@@ -43,4 +43,86 @@ export interface Verdict {
   readonly decidedAt: string;
   /** Until when the same question would get the same answer from the same facts; absent: until facts change. */
   readonly validUntil?: string;
+}
+
+/** What {@link verdictOf} makes a Verdict of. Times in milliseconds since 1970. */
+export interface VerdictFacts {
+  readonly image: string;
+  readonly decidedAt: number;
+  readonly digest?: Digest | undefined;
+  /** The configured default, where no enforcing cluster policy matched. */
+  readonly noMatch?: Outcome | undefined;
+  readonly policies: readonly PolicyResult[];
+  /** Every matched policy excludes the image. */
+  readonly exempt?: boolean | undefined;
+  /** What kept the evidence from being known at all: a bad name, a missing image, an unreachable registry. */
+  readonly failure?: Finding | undefined;
+  readonly unsafe?: readonly string[] | undefined;
+  readonly validUntil?: number | undefined;
+}
+
+/** Puts the results of all policies together: outcome, status, and the digests the decision rests on. */
+export function verdictOf(facts: VerdictFacts): Verdict {
+  const noMatch: readonly Finding[] = facts.noMatch === undefined ? [] : [noPolicyFinding(facts.image)];
+  return {
+    apiVersion: "imagetrust.dev/v1alpha1",
+    kind: "Verdict",
+    image: facts.image,
+    ...(facts.digest === undefined ? {} : { digest: facts.digest }),
+    outcome: outcomeOf(facts),
+    status: statusOf(facts),
+    policies: facts.policies,
+    findings: [...noMatch, ...(facts.failure === undefined ? [] : [facts.failure])],
+    unsafe: facts.unsafe ?? [],
+    evidence: [...new Set(facts.policies.flatMap((policy) => policy.satisfiedBy.map((item) => item.evidence)))],
+    children: [],
+    decidedAt: new Date(facts.decidedAt).toISOString(),
+    ...(facts.validUntil === undefined ? {} : { validUntil: new Date(facts.validUntil).toISOString() }),
+  };
+}
+
+const outcomeOfFailure: Readonly<Record<PolicyMode, Outcome>> = { enforce: "deny", warn: "warn", audit: "allow" };
+const outcomes: readonly Outcome[] = ["deny", "warn", "allow"];
+
+function outcomeOf(facts: VerdictFacts): Outcome {
+  // A failure with no policy to weigh it is a name that could not be judged at all.
+  if (facts.failure !== undefined && facts.policies.length === 0) return "deny";
+  const each = facts.policies.map((policy) => (policy.passed ? "allow" : outcomeOfFailure[policy.mode]));
+  return outcomes.find((outcome) => outcome === facts.noMatch || each.includes(outcome)) ?? "deny";
+}
+
+function statusOf(facts: VerdictFacts): Status {
+  const failing = facts.policies.filter((policy) => !policy.passed);
+  const enforced = failing.filter((policy) => policy.mode === "enforce");
+  const telling = (enforced.length > 0 ? enforced : failing).flatMap((policy) => policy.findings);
+  const findings = facts.failure === undefined ? telling : [facts.failure, ...telling];
+  if (findings.some(({ category }) => category === "unavailable" || category === "config" || category === "internal"))
+    return "unavailable";
+  if (failing.length > 0 || facts.failure !== undefined) return "untrusted";
+  if (facts.noMatch !== undefined) return "no-policy";
+  return facts.exempt === true ? "exempt" : "trusted";
+}
+
+function noPolicyFinding(image: string): Finding {
+  return {
+    code: "NO_POLICY",
+    ...errorCodes.NO_POLICY,
+    message: "no enforcing policy speaks about this image",
+    expected: "a ClusterTrustPolicy in mode enforce whose images match",
+    found: image,
+  };
+}
+
+/**
+ * The categories that decide the exit code of a verdict. A denial for want of an answer is told by what was in the way,
+ * never as if the image had been found bad.
+ */
+export function categoriesOf(verdict: Verdict): readonly ErrorCategory[] {
+  if (verdict.outcome !== "deny") return [];
+  const failing = verdict.policies.filter((policy) => !policy.passed && policy.mode === "enforce");
+  const categories = [...verdict.findings, ...failing.flatMap((policy) => policy.findings)].map(
+    (finding) => finding.category,
+  );
+  const telling = categories.filter((category) => verdict.status !== "unavailable" || category !== "untrusted");
+  return telling.length === 0 ? ["untrusted"] : telling;
 }

@@ -1,0 +1,162 @@
+import type { Digest } from "../crypto/digest.ts";
+import { type Finding, toFinding } from "../errors.ts";
+import type { FoundSignatures, SignatureFormat, TrustMaterial } from "../formats/format.ts";
+import { openPlaces } from "../oci/places.ts";
+import { formatReference, formatRepository, type ImageReference, type RepositoryName } from "../oci/reference.ts";
+import type { Registry } from "../oci/registry.ts";
+import type { VerifierSettings } from "../policy/settings.ts";
+import { createAgedCache } from "./aged-cache.ts";
+import { createProver, type Proved } from "./prover.ts";
+
+/** What is proved about a subject, and a finding for each claim that could not be proved or place that could not be read. */
+export interface Evidence extends Proved {
+  readonly complete: boolean;
+  /** When all places were last read, milliseconds since 1970: a proof holds for ever, a listing only as long as it is young. */
+  readonly listedAt: number;
+  /** When reading them was last tried; asking again sooner than `denyRelist` after it is no use. */
+  readonly askedAt: number;
+  /** The registry's failure, where the listing is an older one used in its place. */
+  readonly staleBecause?: Finding;
+}
+
+/** What a tag stood for, and when it was asked. */
+export interface ResolvedTag {
+  readonly digest: Digest;
+  readonly resolvedAt: number;
+  readonly staleBecause?: Finding;
+}
+
+/**
+ * Finds signatures and proves them; caches both by content, never a verdict. Requests for the same thing at the same
+ * time become one. Errors (only categories `unavailable` and `config`, and `IMAGE_NOT_FOUND`) are never cached.
+ */
+export interface EvidenceStore {
+  resolve(ref: ImageReference, maxAge: number): Promise<ResolvedTag>;
+  /** Throws `IMAGE_NOT_FOUND` where the registry does not have the manifest. */
+  confirm(ref: ImageReference, maxAge: number): Promise<void>;
+  collect(name: RepositoryName, subject: Digest, trust: TrustMaterial, maxAge: number): Promise<Evidence>;
+}
+
+interface EvidenceOptions {
+  readonly registry: Registry;
+  readonly settings: VerifierSettings;
+  readonly formats: readonly SignatureFormat[];
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+interface Listing extends FoundSignatures {
+  readonly listedAt: number;
+  readonly askedAt: number;
+}
+
+const maxListingBytes = 64 * 1024 * 1024;
+const maxTags = 20_000;
+
+export function createEvidenceStore(options: EvidenceOptions): EvidenceStore {
+  const { settings, now } = options;
+  const tags = createAgedCache<ResolvedTag>({
+    max: maxTags,
+    ttl: settings.tagTtl,
+    staleFor: settings.staleTag,
+    now,
+    ageOf: (tag) => tag.resolvedAt,
+  });
+  const listings = createAgedCache<Listing>({
+    maxSize: maxListingBytes,
+    sizeCalculation: sizeOf,
+    ttl: settings.evidenceTtl,
+    staleFor: settings.staleEvidence,
+    now,
+    ageOf: (listing) => listing.listedAt,
+  });
+  const prove = createProver(options.formats);
+  const resolve = (ref: ImageReference, maxAge: number) =>
+    tags(formatReference(ref), maxAge, () => resolveTag(options, ref));
+  return {
+    async resolve(ref, maxAge) {
+      if (ref.digest !== undefined) return { digest: ref.digest, resolvedAt: now() };
+      const { value, staleBecause } = await resolve(ref, maxAge);
+      return staleBecause === undefined ? value : { ...value, staleBecause };
+    },
+    async confirm(ref, maxAge) {
+      await resolve(ref, maxAge);
+    },
+    async collect(name, subject, trust, maxAge) {
+      const key = `${formatRepository(name)}@${subject}`;
+      const { value, staleBecause } = await listings(key, maxAge, (old) => list(options, name, subject, old));
+      const proved = await prove(value, subject, trust);
+      const { complete, listedAt, askedAt } = value;
+      if (staleBecause === undefined) return { ...proved, complete, listedAt, askedAt };
+      return { ...proved, complete, listedAt, askedAt: now(), staleBecause };
+    },
+  };
+}
+
+async function resolveTag({ registry, settings, now }: EvidenceOptions, ref: ImageReference): Promise<ResolvedTag> {
+  const resolvedAt = now();
+  const descriptor = await registry.resolve(ref, { signal: AbortSignal.timeout(settings.limits.timeout) });
+  return { digest: descriptor.digest, resolvedAt };
+}
+
+/**
+ * Asks every format at once; the places they share are read once. A place that fails hides no other, and where it is
+ * only out of reach, what was found there before still counts.
+ */
+async function list(
+  options: EvidenceOptions,
+  name: RepositoryName,
+  subject: Digest,
+  old: Listing | undefined,
+): Promise<Listing> {
+  const { registry, settings, formats, now } = options;
+  const listedAt = now();
+  const places = openPlaces(registry, name, {
+    maxSignatures: settings.limits.signatures,
+    maxPages: settings.limits.pages,
+    signal: AbortSignal.timeout(settings.limits.timeout),
+  });
+  const results = await Promise.allSettled(formats.map((format) => format.find(places, subject)));
+  const found = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
+  if (found.length === 0) throw failures[0];
+  const listing = {
+    bundles: found.flatMap((item) => item.bundles),
+    findings: distinctFindings([
+      ...found.flatMap((item) => item.findings),
+      ...failures.map((error) => toFinding(error)),
+    ]),
+    complete: failures.length === 0 && found.every((item) => item.complete),
+    listedAt,
+    askedAt: listedAt,
+  };
+  return listing.findings.some((finding) => finding.category === "unavailable")
+    ? partialListing(listing, old)
+    : listing;
+}
+
+/** Too old at birth, so that the next question asks again; keeps what the last whole listing had. */
+function partialListing(listing: Listing, old: Listing | undefined): Listing {
+  const bundles = [...(old?.bundles ?? []), ...listing.bundles];
+  return {
+    ...listing,
+    bundles: [...new Map(bundles.map((bundle) => [`${bundle.format} ${bundle.claimId}`, bundle])).values()],
+    complete: false,
+    listedAt: old?.listedAt ?? 0,
+  };
+}
+
+function distinctFindings(findings: readonly Finding[]): readonly Finding[] {
+  return [
+    ...new Map(
+      findings.map((finding) => [`${finding.code} ${finding.message} ${finding.evidence ?? ""}`, finding]),
+    ).values(),
+  ];
+}
+
+function sizeOf(listing: Listing): number {
+  return listing.bundles.reduce(
+    (sum, bundle) => sum + bundle.content.length + 1000,
+    1000 + listing.findings.length * 1000,
+  );
+}
