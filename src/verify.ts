@@ -1,7 +1,8 @@
-import { createHash } from "node:crypto";
 import type { Digest } from "./crypto/digest.ts";
-import { type Finding, TrustError, toFinding } from "./errors.ts";
-import { createEvidenceStore, type Evidence, type EvidenceStore, type ResolvedTag } from "./evidence/store.ts";
+import { type Finding, toFinding } from "./errors.ts";
+import { withDeadline } from "./evidence/deadline.ts";
+import { findingsOf, isBare, staleness } from "./evidence/reading.ts";
+import { createEvidenceStore, type EvidenceStore, type ResolvedTag } from "./evidence/store.ts";
 import type { TrustMaterial } from "./formats/format.ts";
 import { formats } from "./formats/index.ts";
 import { type ImageReference, parseReference } from "./oci/reference.ts";
@@ -10,6 +11,7 @@ import { type EvaluationFacts, evaluatePolicy } from "./policy/evaluate.ts";
 import { isMatchedByEnforcingClusterPolicy, type MatchedPolicy, matchPolicies } from "./policy/match.ts";
 import type { ObjectContext, PolicySet } from "./policy/policy.ts";
 import type { VerifierSettings } from "./policy/settings.ts";
+import { trustOf } from "./policy/trust-material.ts";
 import { type PolicyResult, type Verdict, verdictOf } from "./policy/verdict.ts";
 
 export interface VerifyRequest {
@@ -124,62 +126,10 @@ async function judge(question: Question, tagAge: number, evidenceAge: number): P
   }
 }
 
-/** Nothing at all was found; a digest that does not exist deserves another message than one that nobody signed. */
-function isBare(evidence: Evidence): boolean {
-  return evidence.proofs.length === 0 && evidence.findings.length === 0 && evidence.staleBecause === undefined;
-}
-
-function findingsOf(evidence: Evidence): readonly Finding[] {
-  if (evidence.staleBecause !== undefined) return [...evidence.findings, evidence.staleBecause];
-  const outOfReach = evidence.findings.some((finding) => finding.category === "unavailable");
-  if (evidence.complete || outOfReach) return evidence.findings;
-  return [
-    ...evidence.findings,
-    toFinding(new TrustError("EVIDENCE_INCOMPLETE", "not every signature could be read within the limits")),
-  ];
-}
-
-function staleness(resolved: ResolvedTag, evidence: Evidence): readonly string[] {
-  const at = (time: number) => new Date(time).toISOString();
-  const tag =
-    resolved.staleBecause === undefined
-      ? []
-      : [`the registry is out of reach; the tag was resolved at ${at(resolved.resolvedAt)}`];
-  const listing =
-    evidence.staleBecause === undefined
-      ? []
-      : [`the registry is out of reach; the signatures were listed at ${at(evidence.listedAt)}`];
-  return [...tag, ...listing];
-}
-
 function evaluateAll(matched: readonly MatchedPolicy[], facts: EvaluationFacts | undefined): readonly PolicyResult[] {
   return matched.map(({ policy, excluded }) => evaluatePolicy(policy, excluded, facts));
 }
 
 function isDenied(judgement: Judgement): boolean {
   return judgement.policies.some((policy) => !policy.passed);
-}
-
-/** All keys of the policies that matched, each once. */
-function trustOf(matched: readonly MatchedPolicy[]): TrustMaterial {
-  const authorities = matched.flatMap(({ policy, excluded }) => (excluded ? [] : policy.authorities));
-  const keys = new Map(authorities.flatMap((authority) => authority.keys.map((key) => [key.keyId, key])));
-  const revision = createHash("sha256")
-    .update([...keys.keys()].sort().join(" "))
-    .digest("hex");
-  return { revision, keys: [...keys.values()] };
-}
-
-/** Races the answer with the caller's deadline; the work goes on for others and for the cache. */
-async function withDeadline<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  const { promise, reject } = Promise.withResolvers<never>();
-  const late = () => reject(new TrustError("DEADLINE_EXCEEDED", "the answer was not known at the deadline"));
-  if (signal.aborted) late();
-  signal.addEventListener("abort", late, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", late);
-  }
 }

@@ -22,17 +22,17 @@ type Load<V> = (old: V | undefined) => Promise<V>;
  */
 export function createAgedCache<V extends object>(options: AgedCacheOptions<V>) {
   const { ttl, staleFor, now, ageOf, ...bounds } = options;
-  const cache = new LRUCache<string, V, { load: Load<object> }>({
+  const cache = new LRUCache<string, V, { load: (old: never) => Promise<object> }>({
     ...(bounds as { max: number }),
     // A load gets no caller's signal: one caller's deadline must not fail the others.
-    fetchMethod: (_key, old, { context }) => context.load(old) as Promise<V>,
+    fetchMethod: (_key, old, { context }) => context.load(old as never) as Promise<V>,
     noDeleteOnFetchRejection: true,
   });
   return async (key: string, maxAge: number, load: Load<V>): Promise<{ value: V; staleBecause?: Finding }> => {
     const old = cache.get(key);
     if (old !== undefined && now() - ageOf(old) <= Math.min(maxAge, ttl)) return { value: old };
     try {
-      const value = await cache.fetch(key, { context: { load: load as Load<object> }, forceRefresh: true });
+      const value = await cache.fetch(key, { context: { load }, forceRefresh: true });
       if (value !== undefined) return { value };
       throw new TrustError("INTERNAL", "the cache gave nothing");
     } catch (error) {

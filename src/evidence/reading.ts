@@ -1,0 +1,32 @@
+import { type Finding, TrustError, toFinding } from "../errors.ts";
+import type { Evidence, ResolvedTag } from "./store.ts";
+
+/** Nothing at all was found; a digest that does not exist deserves another message than one that nobody signed. */
+export function isBare(evidence: Evidence): boolean {
+  return evidence.proofs.length === 0 && evidence.findings.length === 0 && evidence.staleBecause === undefined;
+}
+
+/** Why claims were not proved, and what the reader could not see. */
+export function findingsOf(evidence: Evidence): readonly Finding[] {
+  if (evidence.staleBecause !== undefined) return [...evidence.findings, evidence.staleBecause];
+  const outOfReach = evidence.findings.some((finding) => finding.category === "unavailable");
+  if (evidence.complete || outOfReach) return evidence.findings;
+  return [
+    ...evidence.findings,
+    toFinding(new TrustError("EVIDENCE_INCOMPLETE", "not every signature could be read within the limits")),
+  ];
+}
+
+/** What rests on older answers because the registry is out of reach, in words. */
+export function staleness(resolved: ResolvedTag, evidence: Evidence): readonly string[] {
+  const at = (time: number) => new Date(time).toISOString();
+  const tag =
+    resolved.staleBecause === undefined
+      ? []
+      : [`the registry is out of reach; the tag was resolved at ${at(resolved.resolvedAt)}`];
+  const listing =
+    evidence.staleBecause === undefined
+      ? []
+      : [`the registry is out of reach; the signatures were listed at ${at(evidence.listedAt)}`];
+  return [...tag, ...listing];
+}
