@@ -1,0 +1,117 @@
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { copyFile, link, open, rename, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { TrustError } from "../errors.ts";
+
+/** Keys, passwords and settings are small; what is larger is not one of them. */
+export const maxSmallFile = 1024 * 1024;
+
+/**
+ * Reads a file, or a pipe, of at most 1 MiB. `what` names it in errors: `FILE_NOT_FOUND`, or `FILE_UNREADABLE` for what
+ * may not be read or is larger.
+ */
+export async function readSmallFile(path: string, what: string): Promise<Buffer> {
+  try {
+    await using file = await open(path, "r");
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for (;;) {
+      const { bytesRead, buffer } = await file.read(Buffer.alloc(64 * 1024));
+      if (bytesRead === 0) return Buffer.concat(chunks);
+      size += bytesRead;
+      if (size > maxSmallFile) throw tooLarge(path, what);
+      chunks.push(buffer.subarray(0, bytesRead));
+    }
+  } catch (cause) {
+    throw cause instanceof TrustError ? cause : readError(path, what, cause);
+  }
+}
+
+function tooLarge(path: string, what: string): TrustError {
+  return new TrustError("FILE_UNREADABLE", `${what} ${path} is too large`, {
+    expected: `at most ${maxSmallFile} bytes`,
+    hint: "Check that the path names the right file",
+  });
+}
+
+function readError(path: string, what: string, cause: unknown): TrustError {
+  const code = codeOf(cause);
+  if (code === "ENOENT" || code === "ENOTDIR")
+    return new TrustError("FILE_NOT_FOUND", `${what} ${path} does not exist`, { cause });
+  return new TrustError("FILE_UNREADABLE", `${what} ${path} cannot be read`, {
+    expected: "a readable file",
+    found: code,
+    cause,
+  });
+}
+
+export interface NewFile {
+  readonly path: string;
+  readonly content: string | Uint8Array;
+  readonly mode: number;
+}
+
+/**
+ * Writes files that belong together: each appears whole or not at all, and none stays if one of them fails. An existing
+ * file is refused with `FILE_EXISTS` unless `replace` is set. Throws `FILE_UNWRITABLE`.
+ */
+export async function writeNewFiles(
+  files: readonly NewFile[],
+  options: { readonly replace?: boolean | undefined } = {},
+): Promise<void> {
+  const staged: { readonly temporary: string; readonly path: string }[] = [];
+  const placed: string[] = [];
+  try {
+    for (const file of files) staged.push({ temporary: await stage(file), path: file.path });
+    for (const { temporary, path } of staged) {
+      await (options.replace === true ? rename(temporary, path) : placeNew(temporary, path));
+      placed.push(path);
+    }
+  } catch (cause) {
+    if (options.replace !== true) await Promise.all(placed.map(removeQuietly));
+    throw cause instanceof TrustError ? cause : writeError(cause);
+  } finally {
+    await Promise.all(staged.map(({ temporary }) => removeQuietly(temporary)));
+  }
+}
+
+/** Writes the content beside its place, on disk before it gets its name. */
+async function stage({ path, content, mode }: NewFile): Promise<string> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`);
+  try {
+    await using file = await open(temporary, "wx", mode);
+    await file.writeFile(content);
+    await file.sync();
+    return temporary;
+  } catch (cause) {
+    await removeQuietly(temporary);
+    throw writeError(cause, path);
+  }
+}
+
+/** `link` fails where the name is taken, and does so atomically; some file systems have no links. */
+async function placeNew(temporary: string, path: string): Promise<void> {
+  try {
+    await link(temporary, path).catch((cause: unknown) => {
+      if (codeOf(cause) === "EEXIST") throw cause;
+      return copyFile(temporary, path, constants.COPYFILE_EXCL);
+    });
+  } catch (cause) {
+    if (codeOf(cause) !== "EEXIST") throw writeError(cause, path);
+    throw new TrustError("FILE_EXISTS", `${path} exists already`, { expected: "a new file name", found: path, cause });
+  }
+}
+
+function writeError(cause: unknown, path?: string): TrustError {
+  const place = path === undefined ? "the file" : path;
+  return new TrustError("FILE_UNWRITABLE", `${place} cannot be written`, { found: codeOf(cause), cause });
+}
+
+async function removeQuietly(path: string): Promise<void> {
+  await unlink(path).catch(() => undefined);
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error ? String(error.code) : undefined;
+}

@@ -1,0 +1,31 @@
+import { createPublicKey, sign as cryptoSign, type KeyObject } from "node:crypto";
+import { toPublicKey } from "../crypto/public-key.ts";
+import type { PasswordSource } from "./password.ts";
+import type { Signer } from "./signer.ts";
+
+/**
+ * A signer from the text of an encrypted key file; the password is asked only once the file is known to be readable.
+ * Throws `KEY_INVALID`, `KEY_UNSUPPORTED`, `KEY_PASSWORD_WRONG`, `KEY_PASSWORD_REQUIRED`.
+ */
+export async function openKeyText(text: string, what: string, password: PasswordSource): Promise<Signer> {
+  // Verifying reaches this folder too, and must not pay for the cipher.
+  const { parseKeyFile } = await import("./keyfile.ts");
+  const keyFile = parseKeyFile(text);
+  return signerOf(await keyFile.decrypt(await password({ what })));
+}
+
+/** A signer that holds its private key. Throws `KEY_UNSUPPORTED`. */
+export function signerOf(privateKey: KeyObject): Signer {
+  const publicKey = toPublicKey(createPublicKey(privateKey));
+  // RSA is PKCS #1 v1.5 and EC is DER by default, which is what the field reads.
+  const hashName = publicKey.algorithm === "ed25519" ? null : "sha256";
+  return {
+    publicKey,
+    sign: (message) =>
+      new Promise((resolve, reject) => {
+        cryptoSign(hashName, message, privateKey, (error, signature) =>
+          error === null ? resolve(signature) : reject(error),
+        );
+      }),
+  };
+}
