@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { copyFile, link, open, rename, unlink } from "node:fs/promises";
+import { copyFile, link, lstat, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { TrustError } from "../errors.ts";
 
@@ -44,6 +44,21 @@ function readError(path: string, what: string, cause: unknown): TrustError {
     found: code,
     cause,
   });
+}
+
+/** Throws `FILE_EXISTS` where a name is taken: early, before anybody is asked for anything. */
+export async function refuseExisting(paths: readonly string[]): Promise<void> {
+  for (const path of paths) {
+    const taken = await lstat(path).then(
+      () => true,
+      () => false,
+    );
+    if (taken) throw exists(path);
+  }
+}
+
+function exists(path: string, cause?: unknown): TrustError {
+  return new TrustError("FILE_EXISTS", `${path} exists already`, { expected: "a new file name", found: path, cause });
 }
 
 export interface NewFile {
@@ -99,7 +114,7 @@ async function placeNew(temporary: string, path: string): Promise<void> {
     });
   } catch (cause) {
     if (codeOf(cause) !== "EEXIST") throw writeError(cause, path);
-    throw new TrustError("FILE_EXISTS", `${path} exists already`, { expected: "a new file name", found: path, cause });
+    throw exists(path, cause);
   }
 }
 

@@ -15,7 +15,7 @@ export type PasswordSource = (request: PasswordRequest) => Promise<Uint8Array>;
 export interface PasswordPlaces {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Environment variables, first one set wins; set and empty is an empty password. */
-  readonly variables?: readonly string[];
+  readonly variables?: readonly string[] | undefined;
   /** Absolute path; what is asked for by name goes before the environment. */
   readonly file?: string | undefined;
   /** Asks a person without echo; absent where there is no terminal. */

@@ -1,0 +1,26 @@
+/** A stream that text is written to. */
+export interface Output {
+  write(text: string): void;
+  /** A person may be looking. */
+  readonly isTerminal: boolean;
+  /** Colours are wanted: a terminal that has them, and neither NO_COLOR nor its like. */
+  readonly hasColors: boolean;
+}
+
+/** All that a command touches of the outside; made from the process by main.ts, from memory by tests. */
+export interface Io {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The folder the user stood in; relative paths start here. */
+  readonly folder: string;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** All of standard input, at most 1 MiB. */
+  readStdin(): Promise<Buffer>;
+  /** Asks without echo; absent where nobody can be asked. */
+  readonly prompt?: ((question: string) => Promise<string>) | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly nodeVersion: string;
+  /** Aborted by SIGINT or SIGTERM. */
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,128 @@
+#!/usr/bin/env node
+import { lstatSync, mkdirSync } from "node:fs";
+import { enableCompileCache } from "node:module";
+import { dirname, join } from "node:path";
+import type { Io, Output } from "./io.ts";
+
+interface FlushedOutput extends Output {
+  /** When all is handed over. */
+  flushed(): Promise<void>;
+}
+
+const maxInput = 1024 * 1024;
+
+// The only place where the CLI meets its process: everything else gets what it needs from the Io made here.
+
+// First of all, and nothing but Node's own modules imported before: only what is loaded later is cached.
+useCompileCache();
+void main();
+
+async function main(): Promise<void> {
+  const { runCli } = await import("./run.ts");
+  const controller = new AbortController();
+  const interrupt = (name: "SIGINT" | "SIGTERM") => {
+    // Whoever asks twice does not want to wait.
+    if (controller.signal.aborted) process.exit(name === "SIGINT" ? 130 : 143);
+    controller.abort(name);
+  };
+  process.on("SIGINT", () => interrupt("SIGINT"));
+  process.on("SIGTERM", () => interrupt("SIGTERM"));
+  const stdout = outputOf(() => process.stdout, onStdoutError);
+  const stderr = outputOf(
+    () => process.stderr,
+    () => undefined,
+  );
+  const io: Io = {
+    env: process.env,
+    folder: userFolder(),
+    stdout,
+    stderr,
+    readStdin: () => readAll(process.stdin),
+    get prompt() {
+      return process.stdin.isTTY && process.stderr.isTTY
+        ? (question: string) => ask(question, () => interrupt("SIGINT"))
+        : undefined;
+    },
+    now: Date.now,
+    nodeVersion: process.versions.node,
+    signal: controller.signal,
+  };
+  const code = await runCli(process.argv.slice(2), io);
+  await Promise.all([stdout.flushed(), stderr.flushed()]);
+  process.exit(code);
+}
+
+/**
+ * Under `npm run trust` npm changes to the project's folder; INIT_CWD is where the user stood. In any other npm script
+ * the folder is meant as it is.
+ */
+function userFolder(): string {
+  const { INIT_CWD, npm_lifecycle_event, npm_package_json, npm_package_name } = process.env;
+  const inProject = npm_lifecycle_event === "trust" && npm_package_name === "imagetrust";
+  const moved = inProject && npm_package_json !== undefined && dirname(npm_package_json) === process.cwd();
+  return moved && INIT_CWD !== undefined ? INIT_CWD : process.cwd();
+}
+
+/** A stream is opened by its first use: opening costs time that most commands need not spend twice. */
+function outputOf(open: () => NodeJS.WriteStream, onError: (error: unknown) => void): FlushedOutput {
+  let stream: NodeJS.WriteStream | undefined;
+  const opened = () => {
+    stream ??= open().on("error", onError);
+    return stream;
+  };
+  return {
+    write: (text) => void opened().write(text),
+    get isTerminal() {
+      return opened().isTTY === true;
+    },
+    get hasColors() {
+      return opened().isTTY === true && opened().hasColors();
+    },
+    flushed: () => new Promise((resolve) => (stream === undefined ? resolve() : stream.write("", () => resolve()))),
+  };
+}
+
+/** The reader may have gone, as in `trust audit … | head` (141, as a shell counts SIGPIPE), or the disk be full. */
+function onStdoutError(error: unknown): void {
+  process.exit(error instanceof Error && "code" in error && error.code === "EPIPE" ? 141 : 3);
+}
+
+async function readAll(stream: AsyncIterable<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    size += chunk.length;
+    if (size > maxInput) throw await tooMuchInput();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+async function tooMuchInput(): Promise<Error> {
+  const { TrustError } = await import("../errors.ts");
+  return new TrustError("USAGE", "there is too much on standard input", { expected: `at most ${maxInput} bytes` });
+}
+
+async function ask(question: string, interrupt: () => void): Promise<string> {
+  const { askHidden } = await import("./prompt.ts");
+  const write = (text: string) => void process.stderr.write(text);
+  return askHidden({ input: process.stdin, write, interrupt }, question);
+}
+
+/**
+ * Keeps compiled code between runs in a folder that only this user can write. The default, below the system's folder for
+ * temporary files, may be made by anybody beforehand, and what is in it is executed.
+ */
+function useCompileCache(): void {
+  const { NODE_COMPILE_CACHE, XDG_CACHE_HOME, HOME } = process.env;
+  const caches = XDG_CACHE_HOME || (HOME && join(HOME, ".cache"));
+  if (NODE_COMPILE_CACHE || !caches) return;
+  const folder = join(caches, "imagetrust");
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const { uid, mode } = lstatSync(folder);
+    if (uid === process.getuid?.() && (mode & 0o022) === 0) enableCompileCache(folder);
+  } catch {
+    // Only slower.
+  }
+}
