@@ -152,6 +152,10 @@ export const errorCodes = {
     category: "unavailable",
     hint: "Others keep changing the same list of signatures; run the command again",
   },
+  SERVER_BUSY: {
+    category: "unavailable",
+    hint: "The server holds as much as it may; try again in a moment, or give it more replicas",
+  },
   DEADLINE_EXCEEDED: {
     category: "unavailable",
     hint: "The answer was not known in time; try again, it may be cached by now",
