@@ -117,5 +117,8 @@ function parseRepositoryGlob(repository: string, text: string): string {
 }
 
 function invalid(what: string, expected: string, found?: string): TrustError {
-  return new TrustError("POLICY_INVALID", what, { expected, found: found?.slice(0, 200) });
+  return new TrustError("POLICY_INVALID", what, {
+    expected,
+    found: found === undefined ? undefined : JSON.stringify(found.slice(0, 200)),
+  });
 }
