@@ -20,9 +20,10 @@ export interface ImageQuestion {
 export async function verifyImages(question: ImageQuestion): Promise<ReadonlyMap<string, Verdict>> {
   const images = [...new Set(question.images)];
   const verdicts = new Map<string, Verdict>();
+  const budget = Math.max(0, question.budget);
   const late = new AbortController();
   const end = Promise.withResolvers<void>();
-  const timers = [setTimeout(() => late.abort(), question.budget), setTimeout(end.resolve, question.budget + graceMs)];
+  const timers = [setTimeout(() => late.abort(), budget), setTimeout(end.resolve, budget + graceMs)];
   const answer = async (image: string) => {
     const verdict = await verify(question, image, late.signal);
     verdicts.set(image, verdict);
