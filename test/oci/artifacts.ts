@@ -48,7 +48,10 @@ export function makeIndex(manifests: readonly Descriptor[], more: Record<string,
   return made({ schemaVersion: 2, mediaType: mediaTypes.imageIndex, manifests, ...more }, []);
 }
 
-function made(manifest: { readonly mediaType: string }, blobs: readonly Buffer[]): MadeManifest {
+function made(
+  manifest: { readonly mediaType: string; readonly [field: string]: unknown },
+  blobs: readonly Buffer[],
+): MadeManifest {
   const bytes = Buffer.from(JSON.stringify(manifest));
   return { bytes, mediaType: manifest.mediaType, descriptor: descriptorOf(bytes, manifest.mediaType), blobs };
 }
