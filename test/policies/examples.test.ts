@@ -1,0 +1,125 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { parseReference } from "../../src/oci/reference.ts";
+import { loadPolicies } from "../../src/policy/load.ts";
+import { matchPolicies } from "../../src/policy/match.ts";
+import type { ObjectContext } from "../../src/policy/policy.ts";
+
+const folder = join(import.meta.dirname, "../../policies/examples");
+const files = readdirSync(folder).filter((name) => name.endsWith(".yaml"));
+
+/** What each example says about some images: matched, excluded, or silent about them. */
+const expectations: Readonly<Record<string, Readonly<Record<string, "matched" | "excluded" | "silent">>>> = {
+  "require-signature.yaml": {
+    "registry.example.com/prod/app:1.2": "matched",
+    "registry.example.com/prod/team/app": "matched",
+    "registry.example.com/production/app": "silent",
+    nginx: "silent",
+  },
+  "two-signers.yaml": { "registry.example.com/payments/api": "matched", "registry.example.com/prod/app": "silent" },
+  "key-rotation.yaml": { "registry.example.com/shop/web": "matched", "registry.example.com/shop": "silent" },
+  "start-with-warnings.yaml": { nginx: "matched", "localhost:5000/a/b/c": "matched" },
+  "exempt-base-images.yaml": {
+    "registry.example.com/app": "matched",
+    "registry.example.com/base/os": "excluded",
+    "registry.example.com/base/os/debug": "matched",
+    "registry.example.com/mirror/docker.io/library/nginx": "excluded",
+    "example.com/base/os": "silent",
+  },
+  "release-tags.yaml": {
+    "registry.example.com/prod/app:v1.2": "matched",
+    "registry.example.com/prod/app": "matched",
+    "registry.example.com/prod/app:dev": "silent",
+    [`registry.example.com/prod/app@sha256:${"a".repeat(64)}`]: "matched",
+  },
+  "signed-for-production.yaml": { "registry.example.com/staged/app": "matched", nginx: "silent" },
+  "only-some-objects.yaml": { nginx: "matched" },
+  "stricter-namespace.yaml": { nginx: "silent" },
+};
+
+async function said(file: string, image: string, object?: ObjectContext): Promise<string> {
+  const [match] = matchPolicies(await loadPolicies([file], folder), parseReference(image), object);
+  if (match === undefined) return "silent";
+  return match.excluded ? "excluded" : "matched";
+}
+
+describe("the examples", () => {
+  it("each have a test here and a line in the README", () => {
+    expect(Object.keys(expectations).sort()).toEqual(files.sort());
+    const readme = readFileSync(join(folder, "../README.md"), "utf8");
+    for (const file of files) expect(readme).toContain(`| \`${file}\` |`);
+  });
+
+  it("load together, as a folder", async () => {
+    expect((await loadPolicies(["."], folder)).policies.length).toBe(files.length);
+  });
+
+  it("are named like their files, and tell editors where the schema is", async () => {
+    for (const file of files) {
+      const { policies } = await loadPolicies([file], folder);
+      expect(policies.map(({ name }) => `${name}.yaml`)).toEqual([file]);
+      expect(readFileSync(join(folder, file), "utf8")).toMatch(
+        /^# yaml-language-server: \$schema=\.\.\/schema\.json\n/,
+      );
+    }
+  });
+
+  const cases = Object.entries(expectations).flatMap(([file, images]) =>
+    Object.entries(images).map(([image, expected]) => [file, image, expected] as const),
+  );
+  it.each(cases)("%s about %s: %s", async (file, image, expected) => {
+    expect(await said(file, image)).toBe(expected);
+  });
+});
+
+describe("the examples in the cluster", () => {
+  const object = (changes: Partial<ObjectContext>): ObjectContext => ({
+    apiGroup: "apps",
+    resource: "deployments",
+    namespace: "prod",
+    labels: {},
+    ...changes,
+  });
+
+  it("only-some-objects.yaml looks at the kinds, namespaces and labels it names", async () => {
+    const file = "only-some-objects.yaml";
+    const pod = { apiGroup: "", resource: "pods" } as const;
+    expect(await said(file, "nginx", object({}))).toBe("matched");
+    expect(await said(file, "nginx", object({ namespace: "prod-eu" }))).toBe("matched");
+    expect(await said(file, "nginx", object({ namespace: "dev" }))).toBe("silent");
+    expect(await said(file, "nginx", object({ resource: "daemonsets" }))).toBe("silent");
+    expect(await said(file, "nginx", object(pod))).toBe("silent");
+    expect(await said(file, "nginx", object({ ...pod, labels: { "imagetrust.dev/checked": "true" } }))).toBe("matched");
+  });
+
+  it("stricter-namespace.yaml applies in its namespace alone", async () => {
+    expect(await said("stricter-namespace.yaml", "nginx", object({ namespace: "payments" }))).toBe("matched");
+    expect(await said("stricter-namespace.yaml", "nginx", object({ namespace: "prod" }))).toBe("silent");
+  });
+
+  it("two-signers.yaml and key-rotation.yaml ask for the signers they speak of", async () => {
+    const { policies } = await loadPolicies(["two-signers.yaml", "key-rotation.yaml"], folder);
+    const asked = policies.map(({ name, threshold, authorities }) => ({
+      name,
+      threshold,
+      owners: new Set(authorities.map((authority) => authority.owner ?? authority.name)).size,
+      keys: new Set(authorities.flatMap(({ keys }) => keys.map(({ keyId }) => keyId))).size,
+    }));
+    expect(asked).toEqual([
+      { name: "key-rotation", threshold: 1, owners: 1, keys: 2 },
+      { name: "two-signers", threshold: 2, owners: 3, keys: 3 },
+    ]);
+  });
+
+  it("signed-for-production.yaml asks for the annotation", async () => {
+    const { policies } = await loadPolicies(["signed-for-production.yaml"], folder);
+    expect(policies[0]?.authorities[0].annotations).toEqual({ stage: "production" });
+  });
+
+  it("start-with-warnings.yaml only warns, all others enforce", async () => {
+    const { policies } = await loadPolicies(["."], folder);
+    const lenient = policies.filter(({ mode }) => mode !== "enforce").map(({ name, mode }) => `${name} ${mode}`);
+    expect(lenient).toEqual(["start-with-warnings warn"]);
+  });
+});
