@@ -106,6 +106,8 @@ async function pause(time: number, signal: AbortSignal): Promise<boolean> {
   return !signal.aborted;
 }
 
+const absent = "absent";
+
 /** What each file was like when it was looked at, by path. */
 type Stamps = ReadonlyMap<string, string>;
 
@@ -142,7 +144,11 @@ async function readPolicyFile({ name, path }: PolicyFile, stamps: Map<string, st
   if (text === undefined) return { policies: [], problems: [{ place: name, what: "the file is not UTF-8 text" }] };
   return parsePolicies(text, name, async (keyFile) => {
     const keyPath = resolve(dirname(path), keyFile);
-    stamps.set(keyPath, await stampOf(keyPath));
+    const stats = await stat(keyPath, { bigint: true }).catch(() => undefined);
+    stamps.set(keyPath, stats === undefined ? absent : formatStamp(stats));
+    // A pipe would keep all policies waiting for whoever writes into it.
+    if (stats !== undefined && !stats.isFile())
+      throw new TrustError("FILE_UNREADABLE", `the key file ${keyPath} cannot be read`, { expected: "a regular file" });
     return decodeUtf8(await readSmallFile(keyPath, "the key file")) ?? "";
   });
 }
@@ -167,7 +173,7 @@ function sameStamps(a: Stamps, b: Stamps): boolean {
 }
 
 async function stampOf(path: string): Promise<string> {
-  return stat(path, { bigint: true }).then(formatStamp, () => "absent");
+  return stat(path, { bigint: true }).then(formatStamp, () => absent);
 }
 
 function formatStamp({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {

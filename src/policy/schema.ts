@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { TrustError } from "../errors.ts";
 import { parseImageGlob, parseTagGlob } from "./glob.ts";
 import { parsePolicyKeys } from "./policy-keys.ts";

@@ -89,6 +89,14 @@ describe("loadPolicies", () => {
     expect(names).toEqual(["piped"]);
   });
 
+  it("does not wait for a pipe that is named as a key file", async () => {
+    execFileSync("mkfifo", [join(folder, "release.pub")]);
+    for (const file of ["release.pub", "."]) {
+      await write("a.yaml", policy("a", { file }));
+      expect(await codeAt("a.yaml")).toBe("POLICY_INVALID");
+    }
+  });
+
   it("names files as they were given, so that an editor finds them", async () => {
     await write("p/a.yaml", "kind: ClusterTrustPolicy\n");
     await expect(loadPolicies(["p"], folder)).rejects.toThrow(/p\/a\.yaml:1:1: /);
