@@ -17,7 +17,7 @@ export function shapeProblems(
 }
 
 /** `spec.authorities[0].key`. */
-export function formatPath(path: Path): string {
+function formatPath(path: Path): string {
   if (path.length === 0) return "the policy";
   return path
     .map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`))
