@@ -1,0 +1,99 @@
+import type { Digest } from "../crypto/digest.ts";
+import { isJsonObject } from "../crypto/json.ts";
+import { TrustError } from "../errors.ts";
+import type { Listing } from "./evidence-places.ts";
+import { addToFallbackIndex } from "./fallback-index.ts";
+import { type Descriptor, mediaTypes } from "./manifest.ts";
+import { type RepositoryName, referrersTag } from "./reference.ts";
+import { parseReferrers } from "./referrer-descriptor.ts";
+import type { Registry } from "./registry.ts";
+import type { UpdateSettings } from "./shared-index.ts";
+
+export interface ListingLimits {
+  readonly maxPages: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The referrers of a subject from the referrers API and the fallback tag together, asked at once, each digest once. A
+ * registry may have got the API after signatures were listed under the tag. Errors are those of the registry.
+ */
+export async function listReferrers(
+  registry: Registry,
+  name: RepositoryName,
+  subject: Digest,
+  { maxPages, signal }: ListingLimits,
+): Promise<Listing> {
+  const [api, tag] = await Promise.all([
+    registry.listReferrers(name, subject, maxPages, { signal }),
+    listFallbackTag(registry, name, subject, signal),
+  ]);
+  const byDigest = new Map<Digest, Descriptor>();
+  for (const descriptor of [...api.descriptors, ...tag.descriptors])
+    if (!byDigest.has(descriptor.digest)) byDigest.set(descriptor.digest, descriptor);
+  return { descriptors: [...byDigest.values()], complete: api.complete && tag.complete };
+}
+
+/** What the fallback tag lists; what is not an index of referrers lists nothing (distribution-spec v1.1). */
+async function listFallbackTag(
+  registry: Registry,
+  name: RepositoryName,
+  subject: Digest,
+  signal: AbortSignal | undefined,
+): Promise<Listing> {
+  try {
+    const { bytes, descriptor } = await registry.fetchManifest(name, referrersTag(subject), { signal });
+    // `cosign copy` puts the image itself under this tag.
+    const isOther = descriptor.mediaType !== mediaTypes.imageIndex || descriptor.digest === subject;
+    return { descriptors: isOther ? [] : descriptorsIn(bytes), complete: true };
+  } catch (error) {
+    if (!(error instanceof TrustError)) throw error;
+    if (error.code === "IMAGE_NOT_FOUND" || error.code === "MANIFEST_INVALID")
+      return { descriptors: [], complete: true };
+    // There is a list, and nobody knows what it says.
+    if (error.code === "CONTENT_TOO_LARGE") return { descriptors: [], complete: false };
+    throw error;
+  }
+}
+
+function descriptorsIn(bytes: Buffer): readonly Descriptor[] {
+  let document: unknown;
+  try {
+    document = JSON.parse(bytes.toString("utf8"));
+  } catch {
+    return [];
+  }
+  const list = isJsonObject(document) ? document["manifests"] : undefined;
+  return Array.isArray(list) ? parseReferrers(list) : [];
+}
+
+/** A referrer to push: its manifest, and the descriptor that lists of referrers show of it. */
+export interface Referrer {
+  readonly bytes: Uint8Array;
+  /** With `artifactType` and `annotations` of the manifest. */
+  readonly descriptor: Descriptor;
+}
+
+/**
+ * Pushes a manifest that refers to a subject, and makes sure that it is listed among the subject's referrers: by the
+ * registry itself, or else under the fallback tag. The manifest's blobs must have been pushed. Errors:
+ * `REFERRERS_TAG_CONFLICT`, `UPDATE_CONFLICT`, those of the registry.
+ */
+export async function attachReferrer(
+  registry: Registry,
+  name: RepositoryName,
+  referrer: Referrer,
+  subject: Digest,
+  settings: UpdateSettings = {},
+): Promise<{ readonly listedBy: "registry" | "tag" }> {
+  const { bytes, descriptor } = referrer;
+  const { signal } = settings;
+  const pushed = await registry.pushManifest(name, { bytes, mediaType: descriptor.mediaType }, { signal });
+  if (pushed.subject === subject) return { listedBy: "registry" };
+  const page = await registry.listReferrers(name, subject, maxPagesAfterPush, { signal });
+  if (page.descriptors.some(({ digest }) => digest === descriptor.digest)) return { listedBy: "registry" };
+  await addToFallbackIndex(registry, name, subject, { ...settings, descriptor });
+  return { listedBy: "tag" };
+}
+
+const maxPagesAfterPush = 20;
