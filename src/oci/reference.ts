@@ -50,11 +50,22 @@ export function parseRepository(text: string): RepositoryName {
   return parsePath(text, text);
 }
 
-/** Parses HOST[:PORT] and makes it canonical. Throws `REFERENCE_INVALID`. */
+/**
+ * Parses HOST[:PORT] and makes it canonical: lower case, without the port 443 where the name alone still reads as a
+ * host, so that a canonical name always parses to itself. Throws `REFERENCE_INVALID`.
+ */
 export function parseRegistryHost(text: string): string {
   if (!hostPattern.test(text)) throw invalid(text, "the registry is not HOST[:PORT]");
-  const host = text.toLowerCase().replace(/:443$/, "");
-  return dockerHubAliases.has(host) ? dockerHub : host;
+  const host = text.toLowerCase();
+  const bare = host.replace(/:443$/, "");
+  const canonical = readsAsHost(bare) ? bare : host;
+  if (!readsAsHost(canonical)) throw invalid(text, "a registry has a dot or a port in its name, or is localhost");
+  return dockerHubAliases.has(canonical) ? dockerHub : canonical;
+}
+
+/** What tells a registry from the first part of a repository on Docker Hub. */
+function readsAsHost(text: string): boolean {
+  return /[.:[]/.test(text) || text === "localhost";
 }
 
 function splitDigest(text: string): [string, Digest | undefined] {
@@ -76,7 +87,7 @@ function splitTag(name: string, text: string): [string, string | undefined] {
 function parsePath(path: string, text: string): RepositoryName {
   const slash = path.indexOf("/");
   const first = slash < 0 ? "" : path.slice(0, slash);
-  const hasHost = /[.:[]/.test(first) || first === "localhost" || first !== first.toLowerCase();
+  const hasHost = readsAsHost(first) || first !== first.toLowerCase();
   const registry = hasHost ? parseRegistryHost(first) : dockerHub;
   const rest = hasHost ? path.slice(slash + 1) : path;
   if (/^[0-9a-f]{64}$/.test(path)) throw invalid(text, "64 hex digits alone are an image ID, not a name");
