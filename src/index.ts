@@ -10,7 +10,12 @@ export {
   toFinding,
 } from "./errors.ts";
 export { readSmallFile, writeNewFiles } from "./keys/files.ts";
+export { type AllowAddress, createLocalAddressFilter } from "./oci/address.ts";
+export { createHttpRegistry, type HttpRegistry, type HttpRegistryOptions } from "./oci/http-registry.ts";
+export type { Registry } from "./oci/registry.ts";
+export type { RequestEvent } from "./oci/transport.ts";
+export { loadPolicies, type PolicyWatch, type PolicyWatchOptions, watchPolicies } from "./policy/load.ts";
 export type { ObjectContext, PolicySet } from "./policy/policy.ts";
 export { defaultSettings, type VerifierSettings } from "./policy/settings.ts";
 export { type Outcome, type PolicyResult, type Status, type Verdict, verdictOf } from "./policy/verdict.ts";
-export type { Verifier, VerifyRequest } from "./verify.ts";
+export { createVerifier, type Verifier, type VerifierOptions, type VerifyRequest } from "./verify.ts";

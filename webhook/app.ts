@@ -41,7 +41,10 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   const app: FastifyInstance =
     deps.https === undefined
       ? Fastify(shared)
-      : (Fastify({ ...shared, https: { ...deps.https, minVersion: "TLSv1.2" } }) as unknown as FastifyInstance);
+      : (Fastify({
+          ...shared,
+          https: { key: deps.https.key, cert: deps.https.cert, minVersion: "TLSv1.2" },
+        }) as unknown as FastifyInstance);
   acceptAnyBody(app, deps.bodyLimits);
   app.post("/validate", (request, reply) => review(deps, "validate", request, reply));
   app.post("/mutate", (request, reply) => review(deps, "mutate", request, reply));

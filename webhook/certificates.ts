@@ -1,6 +1,9 @@
 import { existsSync } from "node:fs";
-import { TrustError } from "../src/index.ts";
+import type { Server } from "node:https";
+import { asTrustError, TrustError } from "../src/index.ts";
 import { readPair, type ServingCertificate } from "./certificate-files.ts";
+import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
 import { filesIn, type SelfMadeOptions, selfMade } from "./self-made.ts";
 
 export interface CertificateOptions extends SelfMadeOptions {
@@ -35,4 +38,40 @@ export function openCertificates(options: CertificateOptions): CertificateSource
   const files = filesIn(certDir);
   const given = existsSync(files.cert) && existsSync(files.key) && !existsSync(files.caKey);
   return given ? () => readPair(files.cert, files.key) : () => selfMade(files, options);
+}
+
+export interface FollowOptions {
+  readonly source: CertificateSource;
+  /** What is served already. */
+  readonly first: ServingCertificate;
+  readonly server: object;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+const interval = 10_000;
+
+/**
+ * Asks the source again and again, and lets the server use what it gives from the next connection on; while the source
+ * fails, the last certificate is served. `check` asks now.
+ */
+export function followCertificate(options: FollowOptions): { check(): Promise<void>; close(): void } {
+  const { source, server, metrics, log } = options;
+  let serving = options.first;
+  metrics.certificateExpires(serving.expires);
+  const check = async () => {
+    const next = await source();
+    if (next.cert === serving.cert && next.key === serving.key) return;
+    (server as Server).setSecureContext({ cert: next.cert, key: next.key, minVersion: "TLSv1.2" });
+    serving = next;
+    metrics.certificateExpires(next.expires);
+    log.info({ expires: new Date(next.expires).toISOString() }, "serving another certificate");
+  };
+  const checkSafely = () =>
+    check().catch((error: unknown) => {
+      const { code, message } = asTrustError(error);
+      log.error({ code, message }, "the certificate cannot be read or renewed; the last good one is served");
+    });
+  const timer = setInterval(() => void checkSafely(), interval).unref();
+  return { check: checkSafely, close: () => clearInterval(timer) };
 }

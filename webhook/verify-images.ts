@@ -25,16 +25,14 @@ export async function verifyImages(question: ImageQuestion): Promise<ReadonlyMap
   const end = Promise.withResolvers<void>();
   const timers = [setTimeout(() => late.abort(), budget), setTimeout(end.resolve, budget + graceMs)];
   const answer = async (image: string) => {
-    const verdict = await verify(question, image, late.signal);
-    verdicts.set(image, verdict);
+    if (!late.signal.aborted) verdicts.set(image, await verify(question, image, late.signal));
   };
   try {
     await Promise.race([eachAtMost(images, answer), end.promise]);
   } finally {
     for (const timer of timers) clearTimeout(timer);
   }
-  const missing = new TrustError("DEADLINE_EXCEEDED", "the answer was not known at the deadline of the API server");
-  return new Map(images.map((image) => [image, verdicts.get(image) ?? denial(image, missing)]));
+  return new Map(images.map((image) => [image, verdicts.get(image) ?? denial(image, deadlineExceeded())]));
 }
 
 async function verify({ verifier, object }: ImageQuestion, image: string, signal: AbortSignal): Promise<Verdict> {
@@ -55,6 +53,10 @@ async function eachAtMost(images: readonly string[], answer: (image: string) => 
     for (const image of waiting) await answer(image);
   };
   await Promise.all(Array.from({ length: maxAtOnce }, worker));
+}
+
+function deadlineExceeded(): TrustError {
+  return new TrustError("DEADLINE_EXCEEDED", "the answer was not known at the deadline of the API server");
 }
 
 function denial(image: string, error: unknown): Verdict {

@@ -24,10 +24,15 @@ export function newPrivateKey(kind: KeyKind = "p256"): KeyObject {
 
 /** A signer with a new key; the key never leaves the process. */
 export function newSigner(kind: KeyKind = "p256"): Signer {
-  const privateKey = newPrivateKey(kind);
+  return signerOf(newPrivateKey(kind));
+}
+
+/** A signer with that private key. */
+export function signerOf(privateKey: KeyObject): Signer {
+  const algorithm = privateKey.asymmetricKeyType === "ed25519" ? null : "sha256";
   return {
     publicKey: toPublicKey(createPublicKey(privateKey)),
-    sign: async (message) => cryptoSign(kind === "ed25519" ? null : "sha256", message, privateKey),
+    sign: async (message) => cryptoSign(algorithm, message, privateKey),
   };
 }
 

@@ -1,0 +1,34 @@
+import { type PolicyWatch, watchPolicies } from "../src/index.ts";
+import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+
+export interface PolicyOptions {
+  readonly paths: readonly string[];
+  /** Relative paths start here. */
+  readonly cwd: string;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/**
+ * Loads the policies and follows their files: a changed set takes effect whole, and where it does not load, the last
+ * good one stays in force. Throws `POLICY_INVALID`, `POLICY_NOT_FOUND` where the first does not load.
+ */
+export async function followPolicies({ paths, cwd, metrics, log, now }: PolicyOptions): Promise<PolicyWatch> {
+  const watch = await watchPolicies({
+    paths,
+    cwd,
+    onChange({ policies, revision }) {
+      metrics.policiesLoaded(policies.length, now());
+      log.info({ policies: policies.length, revision }, "policies changed");
+    },
+    onError({ code, message, expected, found }) {
+      metrics.policiesFailed();
+      log.error({ code, message, expected, found }, "changed policies do not load; the last good ones stay in force");
+    },
+  });
+  metrics.policiesLoaded(watch.current().policies.length, now());
+  return watch;
+}

@@ -1,0 +1,108 @@
+import type { AddressInfo } from "node:net";
+import { networkInterfaces } from "node:os";
+import {
+  createHttpRegistry,
+  createVerifier,
+  type HttpRegistryOptions,
+  type RequestEvent,
+  TrustError,
+  type VerifierSettings,
+} from "../src/index.ts";
+import { allowAddresses } from "./addresses.ts";
+import { buildApp } from "./app.ts";
+import { followCertificate, openCertificates } from "./certificates.ts";
+import { parseListen, urlOf } from "./listen.ts";
+import type { Log } from "./log.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
+import { followPolicies } from "./policies.ts";
+
+export interface WebhookOptions {
+  /** `HOST:PORT` or `:PORT`; default `:8443`. */
+  readonly listen?: string | undefined;
+  /** Holds `ca.crt tls.crt tls.key`, or receives them. */
+  readonly certDir?: string | undefined;
+  readonly tlsCert?: string | undefined;
+  readonly tlsKey?: string | undefined;
+  /** DNS names and IP addresses of a self-made certificate, beside {@link defaultHosts}. */
+  readonly hosts?: readonly string[] | undefined;
+  readonly policyPaths: readonly string[];
+  /** Relative policy paths start here. */
+  readonly cwd: string;
+  readonly settings: VerifierSettings;
+  /** How registries are reached; which addresses may be asked is the webhook's to say. */
+  readonly registry: Omit<HttpRegistryOptions, "allowAddress" | "onRequest">;
+  readonly log: Log;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Metrics of the process as well, such as its memory. */
+  readonly processMetrics?: boolean | undefined;
+}
+
+export interface RunningWebhook {
+  readonly url: string;
+  /**
+   * Says not ready, finishes what is being answered (for at most `timeout` milliseconds, 25 000 if not given), and stops.
+   * `delay`: how long to go on serving first, while others learn that it is not ready.
+   */
+  close(options?: { readonly delay?: number; readonly timeout?: number }): Promise<void>;
+}
+
+/** Names under which the webhook is reached on this machine and inside a cluster. */
+export const defaultHosts: readonly string[] = ["localhost", "127.0.0.1", "::1", "trust-webhook"];
+
+/**
+ * Starts the webhook; resolves when it answers. Policies and certificates are followed while it runs: what is changed
+ * and good takes effect, what is not is logged and the last good one stays. Throws where the first policies do not load
+ * (`POLICY_INVALID`, `POLICY_NOT_FOUND`), the errors of `openCertificates`, and `CONFIG_INVALID` where it cannot listen.
+ */
+export async function startWebhook(options: WebhookOptions): Promise<RunningWebhook> {
+  const { log, settings, now } = options;
+  const address = parseListen(options.listen ?? ":8443");
+  const metrics = createMetrics({ processMetrics: options.processMetrics === true });
+  const allowAddress = allowAddresses(settings.allowRegistry);
+  const hosts = [...new Set([...defaultHosts, ...(options.hosts ?? [])])];
+  const source = openCertificates({ ...options, hosts });
+  const first = await source();
+  const policies = await followPolicies({ paths: options.policyPaths, cwd: options.cwd, metrics, log, now });
+  const registry = createHttpRegistry({ ...options.registry, allowAddress, onRequest: countRequests(metrics) });
+  const verifier = createVerifier({ registry, policies: policies.current, settings, now });
+  let notReady: string | undefined;
+  const app = buildApp({ verifier, settings, metrics, log, https: first, notReady: () => notReady });
+  const certificate = followCertificate({ source, first, server: app.server, metrics, log });
+  const stop = async () => {
+    policies.close();
+    certificate.close();
+    await app.close();
+    registry.close();
+  };
+  await app.listen({ port: address.port, host: address.host ?? anyHost() }).catch(async (cause: unknown) => {
+    await stop();
+    throw new TrustError("CONFIG_INVALID", `cannot listen on ${options.listen ?? ":8443"}`, { cause });
+  });
+  const url = urlOf(address, app.server.address() as AddressInfo);
+  log.info({ url, policies: policies.current().policies.length }, "webhook started");
+  return {
+    url,
+    async close({ delay = 0, timeout = 25_000 } = {}) {
+      notReady = "shutting down";
+      await pause(delay);
+      const forced = setTimeout(() => app.server.closeAllConnections(), timeout);
+      await stop().finally(() => clearTimeout(forced));
+      log.info({}, "webhook stopped");
+    },
+  };
+}
+
+/** All interfaces, of both families where the system has IPv6. */
+function anyHost(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((found) => found ?? []);
+  return addresses.some(({ family }) => family === "IPv6") ? "::" : "0.0.0.0";
+}
+
+function countRequests(metrics: Metrics): (event: RequestEvent) => void {
+  return ({ status }) => metrics.registryRequest(status === undefined ? "no answer" : `${Math.floor(status / 100)}xx`);
+}
+
+async function pause(milliseconds: number): Promise<void> {
+  if (milliseconds > 0) await new Promise((done) => setTimeout(done, milliseconds));
+}
