@@ -114,12 +114,19 @@ function explainAuthority(authority: Authority, facts: EvaluationFacts): Finding
   }
   if (facts.proofs.length === 0 && facts.findings.length === 0)
     return finding("NO_SIGNATURE", "the image has no signature", expected, "none", authority.name);
-  const others = facts.proofs.map((proof) =>
-    proof.signer.kind === "key" ? `key ${proof.signer.keyId.slice(0, 16)}` : proof.signer.subject,
-  );
-  const unproved = facts.findings.length === 0 ? [] : [`${facts.findings.length} that could not be proved`];
-  const found = `signatures: ${[...new Set(others), ...unproved].slice(0, 5).join(", ")}`;
+  const found = describeSignatures(facts);
   return finding("SIGNER_NOT_TRUSTED", `not signed by ${authority.name}`, expected, found, authority.name);
+}
+
+const maxDescribed = 5;
+
+/** Who signed instead, as far as it is proved, and what is said of the rest. */
+function describeSignatures({ proofs, findings }: EvaluationFacts): string {
+  const others = proofs.map(({ signer }) =>
+    signer.kind === "key" ? `a signature by key ${signer.keyId.slice(0, 16)}` : signer.subject,
+  );
+  const unproved = findings.map(({ found, code }) => found ?? code);
+  return [...new Set([...others, ...unproved])].slice(0, maxDescribed).join("; ");
 }
 
 function finding(code: ErrorCode, message: string, expected: string, found: string, authority?: string): Finding {

@@ -206,7 +206,7 @@ async function numbers(registry: string, webhook: RunningServer): Promise<void> 
   say.line(`  signatures made      ${counts.signatures}`);
   say.line(`  reviews answered     ${counts.reviews}`);
   say.line(`  registry requests    ${await registryRequests(webhook)} by the webhook, for all of them`);
-  say.line(`  warm review          p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, with a new TLS connection each`);
+  say.line(`  warm review          p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, over a kept TLS connection`);
 }
 
 function registryRequests(webhook: RunningServer): Promise<number> {
