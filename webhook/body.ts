@@ -25,6 +25,7 @@ export function createBodyReader(limits: BodyLimits = defaultBodyLimits): (paylo
     const chunks: Buffer[] = [];
     let size = 0;
     let kept = 0;
+    let ended = false;
     let trouble: TrustError | undefined;
     const letGo = () => {
       held -= kept;
@@ -46,6 +47,7 @@ export function createBodyReader(limits: BodyLimits = defaultBodyLimits): (paylo
       held += chunk.length;
     });
     payload.on("end", () => {
+      ended = true;
       letGo();
       if (trouble !== undefined) reject(trouble);
       else resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
@@ -55,8 +57,8 @@ export function createBodyReader(limits: BodyLimits = defaultBodyLimits): (paylo
       reject(trouble ?? new TrustError("REVIEW_INVALID", "the body ended too early", { cause }));
     });
     payload.on("close", () => {
+      if (ended) return;
       letGo();
-      // After "end" or "error" this changes nothing.
       reject(trouble ?? new TrustError("REVIEW_INVALID", "the body ended too early"));
     });
     return promise;
