@@ -68,6 +68,7 @@ export function evidenceAnnotation(verdicts: readonly Verdict[]): string {
       codes: [...new Set(findingsOf(verdict).map(({ finding }) => finding.code))],
       policies: verdict.policies.slice(0, 10).map((policy) => policy.name),
       evidence: verdict.evidence.slice(0, 3),
+      ...(verdict.unsafe.length === 0 ? {} : { unsafe: verdict.unsafe.slice(0, 3) }),
     }),
   );
   return `[${bounded(items, maxAnnotation, ",", (more) => JSON.stringify({ more }))}]`;

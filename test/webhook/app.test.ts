@@ -1,3 +1,4 @@
+import { type IncomingMessage, request } from "node:http";
 import { performance } from "node:perf_hooks";
 import type { InjectOptions } from "fastify";
 import { afterEach, describe, expect, it } from "vitest";
@@ -112,6 +113,24 @@ describe("a review", () => {
     expect(answer.response.allowed).toBe(false);
   });
 
+  it("counts the time that its body took to arrive", async () => {
+    const { app, lines } = start();
+    const server = await app.listen({ port: 0, host: "127.0.0.1" });
+    const body = JSON.stringify(admissionReview(pod("slow:1")));
+    const outgoing = request(`${server}/validate?timeout=400ms`, {
+      method: "POST",
+      headers: { "content-length": body.length },
+    });
+    const answered = new Promise<IncomingMessage>((done) => outgoing.once("response", done));
+    outgoing.write(body.slice(0, 100));
+    await new Promise((done) => setTimeout(done, 150));
+    const rest = performance.now();
+    outgoing.end(body.slice(100));
+    (await answered).resume();
+    expect(performance.now() - rest).toBeLessThan(250);
+    expect(lines[0]?.fields["durationMs"]).toBeGreaterThan(140);
+  });
+
   it("is denied where the verifier has a bug, which is told to the log only", async () => {
     const { answer } = await post(admissionReview(pod("bug:1")));
     expect(answer.response).toMatchObject({ uid, allowed: false });
@@ -143,7 +162,7 @@ describe("a review", () => {
 
 describe("hostile input", () => {
   const good = admissionReview(pod(`app@${digest}`));
-  const request = good["request"] as Record<string, unknown>;
+  const inner = good["request"] as Record<string, unknown>;
 
   it.each(routes)("is answered on %s with a denial, well-formed, under an empty uid", async (url) => {
     const bodies = [
@@ -161,13 +180,13 @@ describe("hostile input", () => {
 
   it("is answered with its uid as far as it can be read", async () => {
     const cases: [unknown, string][] = [
-      [{ ...good, request: { ...request, operation: "EAT" } }, uid],
-      [{ ...good, request: { ...request, object: null } }, uid],
-      [{ ...good, request: { ...request, object: "Pod" } }, uid],
+      [{ ...good, request: { ...inner, operation: "EAT" } }, uid],
+      [{ ...good, request: { ...inner, object: null } }, uid],
+      [{ ...good, request: { ...inner, object: "Pod" } }, uid],
       [{ ...good, kind: "Pod" }, uid],
-      [{ ...good, request: { ...request, uid: undefined } }, ""],
-      [{ ...good, request: { ...request, uid: { toString: "x" } } }, ""],
-      [{ ...good, request: { ...request, uid: 7 } }, ""],
+      [{ ...good, request: { ...inner, uid: undefined } }, ""],
+      [{ ...good, request: { ...inner, uid: { toString: "x" } } }, ""],
+      [{ ...good, request: { ...inner, uid: 7 } }, ""],
       [{ ...good, request: undefined }, ""],
     ];
     for (const [body, expected] of cases) {

@@ -1,8 +1,13 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { connect } from "node:tls";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openCertificates } from "../../webhook/certificates.ts";
+import type { ServingCertificate } from "../../webhook/certificate-files.ts";
+import { followCertificate, openCertificates } from "../../webhook/certificates.ts";
+import { createMetrics } from "../../webhook/metrics.ts";
 import { codeOf, codeOfRejection } from "../support/errors.ts";
 import { run, tempDir } from "../support/process.ts";
 
@@ -192,5 +197,51 @@ describe("openCertificates", () => {
     const now = () => start;
     for (const options of [{}, { tlsCert: "a" }, { tlsKey: "a" }, { tlsCert: "a", tlsKey: "b", certDir: "c" }])
       expect(codeOf(() => openCertificates({ ...options, hosts, now }))).toBe("CONFIG_INVALID");
+  });
+});
+
+describe("followCertificate", () => {
+  async function serve(first: ServingCertificate) {
+    const server = createServer({ key: first.key, cert: first.cert });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    const { port } = server.address() as AddressInfo;
+    const served = async () => {
+      const socket = connect({ port, host: "127.0.0.1", servername: "localhost", ca: readAll()["ca.crt"] });
+      await new Promise((done, fail) => socket.once("secureConnect", done).once("error", fail));
+      const { raw } = socket.getPeerCertificate();
+      socket.destroy();
+      return new X509Certificate(raw).toString();
+    };
+    return { server, served };
+  }
+
+  it("serves a renewed certificate without a restart, and the last good one while there is none", async () => {
+    now = Date.now() - 61 * day;
+    const source = open();
+    const first = await source();
+    const { server, served } = await serve(first);
+    const messages: string[] = [];
+    const note = (_fields: object, message: string) => void messages.push(message);
+    const log = { info: note, warn: note, error: note };
+    const follower = followCertificate({ source, first, server, metrics: createMetrics(), log });
+    try {
+      await follower.check();
+      expect(await served()).toBe(first.cert);
+      expect(messages).toEqual([]);
+
+      now = Date.now();
+      await follower.check();
+      const renewed = readAll()["tls.crt"];
+      expect(renewed).not.toBe(first.cert);
+      expect(await served()).toBe(renewed);
+
+      writeFileSync(at("ca.key"), "broken");
+      await follower.check();
+      expect(await served()).toBe(renewed);
+      expect(messages).toHaveLength(2);
+    } finally {
+      follower.close();
+      server.close();
+    }
   });
 });
