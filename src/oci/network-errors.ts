@@ -20,7 +20,7 @@ const reasons: Readonly<Record<string, string>> = {
 export function networkError(error: unknown, host: string): TrustError {
   if (error instanceof TrustError) return error;
   const code = networkCode(error);
-  if (notTls.test(code) || (code === "EPROTO" && /wrong version number|packet length too long/i.test(String(error))))
+  if (isNotTls(error))
     return new TrustError("INSECURE_TRANSPORT_REFUSED", `${host} speaks plain HTTP where HTTPS was expected`, {
       expected: "HTTPS",
       found: "plain HTTP",
@@ -38,6 +38,16 @@ export function networkError(error: unknown, host: string): TrustError {
     found,
     cause: error,
   });
+}
+
+function isNotTls(error: unknown): boolean {
+  const code = networkCode(error);
+  return notTls.test(code) || (code === "EPROTO" && /wrong version number|packet length too long/i.test(String(error)));
+}
+
+/** Whether plain HTTP came back on a connection that was to be TLS. */
+export function isPlainHttpAnswer(error: unknown): boolean {
+  return error instanceof TrustError && error.code === "INSECURE_TRANSPORT_REFUSED" && isNotTls(error.cause);
 }
 
 /** Whether the connection broke in a way that a second try may mend. */

@@ -1,7 +1,7 @@
 import { TrustError } from "../errors.ts";
 import { discard } from "./body.ts";
 import { type Endpoint, hasPort, type Scheme } from "./endpoint.ts";
-import { isBrokenConnection, isRefusedConnection, isUnreadableAnswer } from "./network-errors.ts";
+import { isBrokenConnection, isPlainHttpAnswer, isRefusedConnection, isUnreadableAnswer } from "./network-errors.ts";
 import type { HttpResponse } from "./transport.ts";
 
 /** Remembers which scheme each registry speaks, where that is not certain from its name. */
@@ -59,7 +59,7 @@ function mayBeOther(error: unknown, tried: Scheme, endpoint: Endpoint): boolean 
   // Without a port in the name, each scheme has its own.
   if (isRefusedConnection(error)) return !hasPort(endpoint.host);
   if (tried === "http") return isBrokenConnection(error) || isUnreadableAnswer(error);
-  return error instanceof TrustError && error.code === "INSECURE_TRANSPORT_REFUSED";
+  return isPlainHttpAnswer(error);
 }
 
 /** A server with a bad certificate does speak TLS; any other second failure says less than the first. */

@@ -46,16 +46,21 @@ const maxAuthorizations = 2;
 
 export function createSession(settings: SessionSettings): Session {
   const schemes = createSchemeMemo();
-  const send = (request: RegistryRequest): Promise<Answered> => {
+  const send = async (request: RegistryRequest): Promise<Answered> => {
     const { target } = request;
     const endpoint = endpointOf(request.registry, settings.plainHttp, settings.hasAuthority);
-    if (typeof target === "string")
-      return schemes.send(endpoint, (scheme) =>
-        authorized(settings, request, new URL(`${scheme}://${endpoint.host}/v2/${target}`)),
+    if (typeof target === "string") {
+      // Only the first try may find out the scheme: no credential has left yet, and none leaves over a guess.
+      const answered = await schemes.send(endpoint, (scheme) =>
+        sendKnown(settings, request, new URL(`${scheme}://${endpoint.host}/v2/${target}`)),
       );
+      return authorized(settings, request, answered);
+    }
     requireTransport(target.from, target.url, settings.plainHttp);
     const isOwn = target.url.host === new URL(`${target.url.protocol}//${endpoint.host}`).host;
-    return isOwn ? authorized(settings, request, target.url) : unauthorized(settings, request, target.url);
+    if (isOwn) return authorized(settings, request, await sendKnown(settings, request, target.url));
+    const response = await sendTo(settings, request, { url: target.url, isRegistry: false });
+    return { url: target.url, response, authorization: undefined };
   };
   return {
     request(request, read) {
@@ -78,48 +83,65 @@ export function createSession(settings: SessionSettings): Session {
 }
 
 interface Answered {
+  readonly url: URL;
   readonly response: HttpResponse;
   readonly authorization: Authorization | undefined;
 }
 
-/** Sends with what the registry is known to ask for, and answers its challenge where that was not enough. */
-async function authorized(settings: SessionSettings, request: RegistryRequest, url: URL): Promise<Answered> {
-  const { authorizer } = settings;
-  let authorization = await authorizer.before(request, url);
+/** Sends with what the registry is known to ask for. */
+async function sendKnown(settings: SessionSettings, request: RegistryRequest, url: URL): Promise<Answered> {
+  const authorization = await settings.authorizer.before(request, url);
+  return { url, response: await sendTo(settings, request, { url, authorization, isRegistry: true }), authorization };
+}
+
+/** Answers the registry's challenge, where what was sent was not enough. */
+async function authorized(settings: SessionSettings, request: RegistryRequest, first: Answered): Promise<Answered> {
+  let answered = first;
   for (let tries = 0; ; tries++) {
-    const response = await sendTo(settings, request, url, authorization);
+    const { url, response } = answered;
     const isChallenge = response.status === 401 || response.status === 403;
     // A challenge of a host that the registry redirected to is not the registry's: no credential answers it.
     const isOwn = response.url.origin === url.origin;
-    if (!isChallenge || !isOwn || tries === maxAuthorizations) return { response, authorization };
-    let next: Authorization | undefined;
-    try {
-      next = await authorizer.after(request, response, authorization);
-    } catch (error) {
-      await discard(response);
-      throw error;
-    }
-    if (next === undefined) return { response, authorization };
+    if (!isChallenge || !isOwn || tries === maxAuthorizations) return answered;
+    const authorization = await nextAuthorization(settings, request, answered);
+    if (authorization === undefined) return answered;
     await discard(response);
-    authorization = next;
+    answered = {
+      url,
+      authorization,
+      response: await sendTo(settings, request, { url, authorization, isRegistry: true }),
+    };
   }
 }
 
-async function unauthorized(settings: SessionSettings, request: RegistryRequest, url: URL): Promise<Answered> {
-  return { response: await sendTo(settings, request, url, undefined, false), authorization: undefined };
+async function nextAuthorization(
+  { authorizer }: SessionSettings,
+  request: RegistryRequest,
+  { response, authorization }: Answered,
+): Promise<Authorization | undefined> {
+  try {
+    return await authorizer.after(request, response, authorization);
+  } catch (error) {
+    await discard(response);
+    throw error;
+  }
+}
+
+interface Destination {
+  readonly url: URL;
+  readonly authorization?: Authorization | undefined;
+  /** Whether it is the registry itself, which may see the client certificate. */
+  readonly isRegistry: boolean;
 }
 
 function sendTo(
-  settings: SessionSettings,
+  { transport, headers: common, plainHttp }: SessionSettings,
   { method, headers, body, signal }: RegistryRequest,
-  url: URL,
-  authorization: Authorization | undefined,
-  isRegistry = true,
+  { url, authorization, isRegistry }: Destination,
 ): Promise<HttpResponse> {
-  const ownHeaders = authorization === undefined ? {} : { Authorization: authorization.header };
   return sendFollowing(
-    settings.transport,
-    { method, url, headers: { ...settings.headers, ...headers }, body, signal, withClientCertificate: isRegistry },
-    { plainHttp: settings.plainHttp, ownHeaders: ownHeaders as Record<string, string> },
+    transport,
+    { method, url, headers: { ...common, ...headers }, body, signal, withClientCertificate: isRegistry },
+    { plainHttp, ownHeaders: authorization === undefined ? {} : { Authorization: authorization.header } },
   );
 }

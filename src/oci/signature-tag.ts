@@ -64,7 +64,14 @@ function readLayers(
       expected: "a list of descriptors",
       found: typeof layers,
     });
+  // An image that somebody tagged so: layers of ours would make another image of it.
+  if (layers.length > 0 && !layers.some(isSignatureLayer)) throw tagConflict(about, expected, descriptor);
   return { document: { mediaType, ...document }, entries: layers };
+}
+
+/** `.sig` and `.att` layers carry the signature annotation, the latter an empty one. */
+function isSignatureLayer({ annotations }: JsonObject): boolean {
+  return isJsonObject(annotations) && Object.hasOwn(annotations, "dev.cosignproject.cosign/signature");
 }
 
 /**
