@@ -45,7 +45,7 @@ if (version !== undefined && floor !== undefined)
   });
 
 const folder = tempDir("trust-bench-");
-const stage = await startStage(folder.path);
+const stage = await startStage(dist, folder.path);
 try {
   const image = `${stage.host}/bench/app:1`;
   await pushImage(createHttpRegistry({}), parseReference(image), tinyImage("bench"));

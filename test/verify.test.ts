@@ -1,0 +1,314 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { cosign, signatureTag } from "../src/formats/cosign.ts";
+import type { SignatureFormat } from "../src/formats/format.ts";
+import { formats } from "../src/formats/index.ts";
+import { sigstoreBundle } from "../src/formats/sigstore-bundle.ts";
+import type { Signer } from "../src/keys/signer.ts";
+import type { ImageReference } from "../src/oci/reference.ts";
+import type { PolicyMode, TrustPolicy } from "../src/policy/policy.ts";
+import { categoriesOf } from "../src/policy/verdict.ts";
+import { signImage } from "../src/sign.ts";
+import { newSigner } from "./support/signers.ts";
+import { openStage, type Stage } from "./support/stage.ts";
+
+let stage: Stage;
+const alice = newSigner();
+const bob = newSigner("ed25519");
+let serial = 0;
+
+beforeAll(async () => {
+  stage = await openStage();
+});
+afterAll(() => stage.close());
+beforeEach(() => {
+  stage.requests.length = 0;
+});
+
+const sign = (image: ImageReference, signer: Signer, chosen: readonly SignatureFormat[] = [sigstoreBundle]) =>
+  signImage(stage.registry, { image, signer, formats: chosen, now: stage.clock.now });
+
+const freshImage = () => stage.newImage(`app${serial++}:1`);
+
+function policyBy(signer: Signer, more: Partial<TrustPolicy> = {}): TrustPolicy {
+  const authorities = [{ kind: "key", name: "release", keys: [signer.publicKey] }] as const;
+  return {
+    name: "production",
+    mode: "enforce",
+    images: [{ glob: "**" }],
+    exclude: [],
+    match: [],
+    authorities,
+    threshold: 1,
+    source: "test",
+    ...more,
+  };
+}
+
+describe("a decision", () => {
+  it.each(formats.map((format) => [format.name, format] as const))(
+    "allows what the authority signed (%s)",
+    async (_name, format) => {
+      const image = await freshImage();
+      await sign(image.ref, alice, [format]);
+      const verdict = await stage.verifier([policyBy(alice)]).verify({ image: image.text });
+      expect(verdict).toMatchObject({
+        outcome: "allow",
+        status: "trusted",
+        digest: image.digest,
+        findings: [],
+        unsafe: [],
+        children: [],
+      });
+      expect(verdict.policies).toMatchObject([
+        { name: "production", passed: true, satisfiedBy: [{ authority: "release" }] },
+      ]);
+      expect(verdict.evidence).toHaveLength(1);
+      expect(categoriesOf(verdict)).toEqual([]);
+    },
+  );
+
+  it("judges all signatures together: a stranger's, in either form, hides nothing", async () => {
+    const image = await freshImage();
+    await sign(image.ref, alice, [cosign]);
+    await sign(image.ref, bob, [sigstoreBundle, cosign]);
+    for (const signer of [alice, bob]) {
+      expect(await stage.verifier([policyBy(signer)]).verify({ image: image.text })).toMatchObject({
+        outcome: "allow",
+      });
+    }
+  });
+
+  it("denies what nobody signed, with the digest and the reason", async () => {
+    const image = await freshImage();
+    const verdict = await stage.verifier([policyBy(alice)]).verify({ image: image.text });
+    expect(verdict).toMatchObject({
+      outcome: "deny",
+      status: "untrusted",
+      digest: image.digest,
+      policies: [{ passed: false, findings: [{ code: "NO_SIGNATURE" }] }],
+    });
+    expect(categoriesOf(verdict)).toEqual(["untrusted"]);
+  });
+
+  it("denies a tag that was moved after signing", async () => {
+    const image = await freshImage();
+    await sign(image.ref, alice);
+    const moved = await stage.newImage(image.text.slice(stage.host.length + 1), "other content");
+    expect(moved.digest).not.toBe(image.digest);
+    expect(await stage.verifier([policyBy(alice)]).verify({ image: image.text })).toMatchObject({
+      outcome: "deny",
+      digest: moved.digest,
+    });
+    const byDigest = `${image.text.replace(/:1$/, "")}@${image.digest}`;
+    expect(await stage.verifier([policyBy(alice)]).verify({ image: byDigest })).toMatchObject({ outcome: "allow" });
+  });
+
+  it("needs all policies, each in its own mode", async () => {
+    const image = await freshImage();
+    await sign(image.ref, alice);
+    const second = (mode: PolicyMode) => policyBy(bob, { name: "second", mode });
+    const outcomeUnder = async (mode: PolicyMode) =>
+      (await stage.verifier([policyBy(alice), second(mode)]).verify({ image: image.text })).outcome;
+    expect([await outcomeUnder("enforce"), await outcomeUnder("warn"), await outcomeUnder("audit")]).toEqual([
+      "deny",
+      "warn",
+      "allow",
+    ]);
+  });
+
+  it.each([
+    ["no such tag", "nothing:9", "IMAGE_NOT_FOUND"],
+    ["no such digest", `nothing@sha256:${"0".repeat(64)}`, "IMAGE_NOT_FOUND"],
+  ])("says that an image is missing: %s", async (_name, name, code) => {
+    const verdict = await stage.verifier([policyBy(alice)]).verify({ image: `${stage.host}/${name}` });
+    expect(verdict).toMatchObject({ outcome: "deny", status: "untrusted", findings: [{ code }] });
+  });
+
+  it.each(["", "UPPER/case", "a b", "app:", "@sha256:00", "x".repeat(5000)])("refuses %j as a name", async (image) => {
+    const verdict = await stage.verifier([policyBy(alice)]).verify({ image });
+    expect(verdict).toMatchObject({ outcome: "deny", findings: [{ code: "REFERENCE_INVALID" }] });
+    expect(categoriesOf(verdict)).toEqual(["usage"]);
+    expect(stage.requests).toEqual([]);
+  });
+});
+
+describe("what no policy speaks about", () => {
+  const elsewhere = () => policyBy(alice, { images: [{ glob: "registry.example.com/**" }] });
+  it.each([
+    ["deny", "deny"],
+    ["warn", "warn"],
+    ["allow", "allow"],
+  ] as const)("follows the default %s, and no request leaves", async (noMatch, outcome) => {
+    const verdict = await stage.verifier([elsewhere()], { noMatch }).verify({ image: `${stage.host}/app:1` });
+    expect(verdict).toMatchObject({ outcome, status: "no-policy", findings: [{ code: "NO_POLICY" }] });
+    expect(stage.requests).toEqual([]);
+  });
+  it("is not spoken about by a policy that only warns", async () => {
+    const image = await freshImage();
+    await sign(image.ref, alice);
+    expect(await stage.verifier([policyBy(alice, { mode: "warn" })]).verify({ image: image.text })).toMatchObject({
+      outcome: "deny",
+      status: "no-policy",
+    });
+  });
+  it("is not what is excluded: that passes without a request", async () => {
+    const verdict = await stage
+      .verifier([policyBy(alice, { exclude: ["**"] })])
+      .verify({ image: `${stage.host}/app:1` });
+    expect(verdict).toMatchObject({ outcome: "allow", status: "exempt", policies: [{ passed: true }] });
+    expect(stage.requests).toEqual([]);
+  });
+  it("is everything where there is no policy at all", async () => {
+    expect(await stage.verifier([]).verify({ image: `${stage.host}/app:1` })).toMatchObject({
+      outcome: "deny",
+      status: "no-policy",
+    });
+  });
+});
+
+describe("requests", () => {
+  it("are one head, one for each place, and the signatures; then none while the answers are young", async () => {
+    const image = await freshImage();
+    await sign(image.ref, alice, formats);
+    stage.requests.length = 0;
+    const verifier = stage.verifier([policyBy(alice)]);
+    await verifier.verify({ image: image.text });
+    const hex = image.digest.slice(7);
+    expect(stage.requests[0]).toMatch(/^HEAD .*\/manifests\/1$/);
+    expect(stage.requests.filter((line) => line.endsWith(`/referrers/${image.digest}`))).toHaveLength(1);
+    expect(stage.requests.filter((line) => line.endsWith(`/manifests/sha256-${hex}`))).toHaveLength(1);
+    expect(stage.requests.filter((line) => line.endsWith(`/manifests/${signatureTag(image.digest)}`))).toHaveLength(1);
+    expect(stage.requests).toHaveLength(1 + 3 + 2 + 1);
+    stage.requests.length = 0;
+    await verifier.verify({ image: image.text });
+    expect(stage.requests).toEqual([]);
+  });
+
+  it("are made once however many ask at the same time, with however many policies and keys", async () => {
+    const image = await freshImage();
+    await sign(image.ref, alice, formats);
+    stage.requests.length = 0;
+    const policies = Array.from({ length: 15 }, (_, i) =>
+      policyBy(alice, {
+        name: `p${i}`,
+        authorities: [{ kind: "key", name: "a", keys: [alice.publicKey, newSigner().publicKey] }],
+      }),
+    );
+    const verifier = stage.verifier(policies);
+    const verdicts = await Promise.all(Array.from({ length: 50 }, () => verifier.verify({ image: image.text })));
+    expect(verdicts.every(({ outcome }) => outcome === "allow")).toBe(true);
+    expect(stage.requests).toHaveLength(7);
+  });
+
+  it("grow with digests, not with tags", async () => {
+    const image = await freshImage();
+    await sign(image.ref, alice);
+    const again = await stage.newImage(`${image.ref.repository}:2`, image.ref.repository + ":1");
+    expect(again.digest).toBe(image.digest);
+    const verifier = stage.verifier([policyBy(alice)]);
+    await verifier.verify({ image: image.text });
+    stage.requests.length = 0;
+    await verifier.verify({ image: again.text });
+    expect(stage.requests).toHaveLength(1);
+  });
+});
+
+describe("time", () => {
+  it("lists again before a denial, so that a new signature counts at once", async () => {
+    const image = await freshImage();
+    const verifier = stage.verifier([policyBy(alice)]);
+    expect((await verifier.verify({ image: image.text })).outcome).toBe("deny");
+    await sign(image.ref, alice);
+    stage.clock.now += 1001;
+    expect((await verifier.verify({ image: image.text })).outcome).toBe("allow");
+  });
+
+  it("asks nothing for repeated denials within the second", async () => {
+    const image = await freshImage();
+    const verifier = stage.verifier([policyBy(alice)]);
+    await verifier.verify({ image: image.text });
+    stage.requests.length = 0;
+    for (let i = 0; i < 20; i++) await verifier.verify({ image: image.text });
+    expect(stage.requests).toEqual([]);
+  });
+
+  it("sees a moved tag after the tag's time", async () => {
+    const image = await freshImage();
+    await sign(image.ref, alice);
+    const verifier = stage.verifier([policyBy(alice)]);
+    expect((await verifier.verify({ image: image.text })).outcome).toBe("allow");
+    await stage.newImage(image.text.slice(stage.host.length + 1), "moved");
+    stage.clock.now += 10_001;
+    expect((await verifier.verify({ image: image.text })).outcome).toBe("deny");
+  });
+});
+
+describe("an outage", () => {
+  it("never looks like tampering", async () => {
+    const image = await freshImage();
+    await sign(image.ref, alice);
+    await stage.outage();
+    try {
+      const verdict = await stage.verifier([policyBy(alice)]).verify({ image: image.text });
+      expect(verdict).toMatchObject({
+        outcome: "deny",
+        status: "unavailable",
+        findings: [{ code: "REGISTRY_UNREACHABLE" }],
+      });
+      expect(categoriesOf(verdict)).toEqual(["unavailable"]);
+    } finally {
+      await stage.resume();
+    }
+  });
+
+  it("leaves what was proved proved, for as long as the settings say, and says so", async () => {
+    const image = await freshImage();
+    await sign(image.ref, alice);
+    const verifier = stage.verifier([policyBy(alice)], { staleTag: 0 });
+    const byDigest = `${image.text.replace(/:1$/, "")}@${image.digest}`;
+    await verifier.verify({ image: byDigest });
+    await verifier.verify({ image: image.text });
+    await stage.outage();
+    try {
+      stage.clock.now += 3600_000;
+      const verdict = await verifier.verify({ image: byDigest });
+      expect(verdict).toMatchObject({
+        outcome: "allow",
+        status: "trusted",
+        unsafe: [expect.stringContaining("out of reach")],
+      });
+      expect((await verifier.verify({ image: image.text })).status).toBe("unavailable");
+      stage.clock.now += 24 * 3600_000;
+      expect(await verifier.verify({ image: byDigest })).toMatchObject({ outcome: "deny", status: "unavailable" });
+    } finally {
+      await stage.resume();
+    }
+    expect((await verifier.verify({ image: byDigest })).outcome).toBe("allow");
+  });
+
+  it("is never remembered", async () => {
+    const image = await freshImage();
+    await sign(image.ref, alice);
+    const verifier = stage.verifier([policyBy(alice)]);
+    await stage.outage();
+    expect((await verifier.verify({ image: image.text })).status).toBe("unavailable");
+    await stage.resume();
+    expect((await verifier.verify({ image: image.text })).outcome).toBe("allow");
+  });
+});
+
+describe("a deadline", () => {
+  it("denies what is unknown, and ends the work of nobody else", async () => {
+    const image = await freshImage();
+    await sign(image.ref, alice);
+    const verifier = stage.verifier([policyBy(alice)]);
+    const late = verifier.verify({ image: image.text, signal: AbortSignal.abort() });
+    const patient = verifier.verify({ image: image.text });
+    expect(await late).toMatchObject({
+      outcome: "deny",
+      status: "unavailable",
+      findings: [{ code: "DEADLINE_EXCEEDED" }],
+    });
+    expect(await patient).toMatchObject({ outcome: "allow" });
+  });
+});
