@@ -1,14 +1,16 @@
 /**
  * Builds dist/: the CLI as CommonJS chunks (they start faster than ES modules, and each command loads only its own), the
- * library as ES modules, and the type declarations. Needs no network. usage: node scripts/build.ts [FOLDER]
+ * library as ES modules, and the type declarations. Needs no network. usage: node scripts/build.ts [FOLDER [FILE]]
+ * FILE receives which packages each chunk of the CLI holds.
  */
 import { execFileSync } from "node:child_process";
 import { chmodSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { build, type Metafile, transformSync } from "esbuild";
 
 const root = join(import.meta.dirname, "..");
 const dist = resolve(root, process.argv[2] ?? "dist");
+const [, , , packagesFile] = process.argv;
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
 const common = {
@@ -53,6 +55,7 @@ async function buildCli(): Promise<void> {
   }
   chmodSync(join(dist, "trust.cjs"), 0o755);
   writeFileSync(join(dist, "THIRD-PARTY-LICENSES.txt"), licensesOf(metafile));
+  if (packagesFile !== undefined) writeFileSync(packagesFile, JSON.stringify(packagesOf(metafile)));
 }
 
 async function buildLibrary(): Promise<void> {
@@ -70,6 +73,15 @@ function buildTypes(): void {
   const tsc = join(root, "node_modules/typescript/bin/tsc");
   const args = ["--project", join(root, "tsconfig.types.json"), "--outDir", join(dist, "types")];
   execFileSync(process.execPath, [tsc, ...args], { stdio: "inherit" });
+}
+
+/** The packages in each chunk, by its path below the folder. */
+function packagesOf({ outputs }: Metafile): Record<string, readonly string[]> {
+  const entries = Object.entries(outputs).map(([path, { inputs }]) => {
+    const names = Object.keys(inputs).flatMap((input) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1] ?? []);
+    return [relative(dist, resolve(root, path)), [...new Set(names)]] as const;
+  });
+  return Object.fromEntries(entries);
 }
 
 /** The licences of the packages that are inside the bundle, which most of them ask to go with it. */

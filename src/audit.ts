@@ -2,7 +2,7 @@ import { asTrustError } from "./errors.ts";
 import { formatRepository, isTag } from "./oci/reference.ts";
 import type { Registry } from "./oci/registry.ts";
 import type { Verdict } from "./policy/verdict.ts";
-import type { Verifier } from "./verify.ts";
+import type { Verifier, VerifyRequest } from "./verify.ts";
 
 /** Tags under which signatures, attestations and referrer lists are kept; they are evidence, not images. */
 const evidenceTag = /^sha(?:256|512)-[0-9a-f]{64,128}(?:\.(?:sig|att|sbom))?$/;
@@ -53,16 +53,19 @@ async function* listRepositories(
   if (!found && prefix !== "") yield prefix;
 }
 
+/** An image to judge, and the object that names it, where one does. */
+export type AuditedImage = string | Pick<VerifyRequest, "image" | "object">;
+
 /** Judges many images, a few at a time; verdicts come in the order of the images. */
 export async function* auditImages(
   verifier: Verifier,
-  images: AsyncIterable<string> | Iterable<string>,
+  images: AsyncIterable<AuditedImage> | Iterable<AuditedImage>,
   options: AuditOptions = {},
 ): AsyncIterable<Verdict> {
   const pending: Promise<Verdict>[] = [];
   const limit = options.concurrency ?? defaultConcurrency;
   for await (const image of images) {
-    pending.push(verifier.verify({ image, signal: options.signal }));
+    pending.push(verifier.verify({ ...(typeof image === "string" ? { image } : image), signal: options.signal }));
     if (pending.length >= limit) yield (await pending.shift()) as Verdict;
   }
   yield* pending;

@@ -10,6 +10,7 @@ export interface Output {
 /** All that a command touches of the outside; made from the process by main.ts, from memory by tests. */
 export interface Io {
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly homeFolder: string;
   /** The folder the user stood in; relative paths start here. */
   readonly folder: string;
   readonly stdout: Output;

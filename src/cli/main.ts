@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { lstatSync, mkdirSync } from "node:fs";
 import { enableCompileCache } from "node:module";
+import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Io, Output } from "./io.ts";
 
@@ -34,6 +35,9 @@ async function main(): Promise<void> {
   );
   const io: Io = {
     env: process.env,
+    get homeFolder() {
+      return homedir();
+    },
     folder: userFolder(),
     stdout,
     stderr,

@@ -135,6 +135,6 @@ function valueIn(parser: Parser, name: string, spec: OptionSpec): unknown {
 function usageError(error: CommanderError, name: string): TrustError {
   const [, message = "", suggestion] =
     /^(?:error: )?([\s\S]*?)(?:\n\((Did you mean [^)]*)\))?$/.exec(error.message) ?? [];
-  const help = `See: trust help ${name}`;
+  const help = `See: trust help ${name}`.trimEnd();
   return new TrustError("USAGE", message, { hint: suggestion === undefined ? help : `${suggestion} ${help}` });
 }

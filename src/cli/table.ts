@@ -8,12 +8,39 @@ export interface CommandEntry {
 
 /** Every command, in the order of help. */
 export const commandTable: Readonly<Record<string, CommandEntry>> = {
+  sign: { summary: "sign images in their registry", load: () => import("./commands/sign.ts") },
+  verify: { summary: "decide whether images are trusted", load: () => import("./commands/verify.ts") },
+  "audit registry": {
+    summary: "judge every image of a registry",
+    load: () => import("./commands/audit-registry.ts"),
+  },
+  "audit manifests": {
+    summary: "judge every image named in Kubernetes manifests",
+    load: () => import("./commands/audit-manifests.ts"),
+  },
   "key generate": { summary: "make a key pair", load: () => import("./commands/key-generate.ts") },
   "key import": {
     summary: "make an encrypted key file of a private key",
     load: () => import("./commands/key-import.ts"),
   },
   "key public": { summary: "print the public key of a key", load: () => import("./commands/key-public.ts") },
+  login: { summary: "keep credentials for a registry", load: () => import("./commands/login.ts") },
+  logout: { summary: "forget the credentials for a registry", load: () => import("./commands/logout.ts") },
+  push: { summary: "push an OCI layout to a registry", load: () => import("./commands/push.ts") },
+  "registry serve": { summary: "run the built-in registry", load: () => import("./commands/registry-serve.ts") },
+  "registry gc": {
+    summary: "remove what no manifest of a registry's storage names",
+    load: () => import("./commands/registry-gc.ts"),
+  },
+  "registry user add": {
+    summary: "add a user to a registry, or change the password",
+    load: () => import("./commands/registry-user-add.ts"),
+  },
+  "registry user remove": {
+    summary: "remove a user from a registry",
+    load: () => import("./commands/registry-user-remove.ts"),
+  },
+  "webhook serve": { summary: "run the admission webhook", load: () => import("./commands/webhook-serve.ts") },
   completion: { summary: "print a completion script for a shell", load: () => import("./commands/completion.ts") },
   version: { summary: "print the version", load: () => import("./commands/version.ts") },
 };

@@ -3,9 +3,8 @@ import { asTrustError, type Finding, TrustError, toFinding } from "../errors.ts"
 
 /** Bounds of the cache, and how old a value may get; times in milliseconds. */
 export interface AgedCacheOptions<V extends object> {
-  readonly max?: number;
-  readonly maxSize?: number;
-  readonly sizeCalculation?: (value: V) => number;
+  readonly maxSize: number;
+  readonly sizeCalculation: (value: V) => number;
   readonly ttl: number;
   /** How long after `ttl` a value may stand in while the source is unavailable. */
   readonly staleFor: number;
@@ -23,7 +22,7 @@ type Load<V> = (old: V | undefined) => Promise<V>;
 export function createAgedCache<V extends object>(options: AgedCacheOptions<V>) {
   const { ttl, staleFor, now, ageOf, ...bounds } = options;
   const cache = new LRUCache<string, V, { load: (old: never) => Promise<object> }>({
-    ...(bounds as { max: number }),
+    ...bounds,
     // A load gets no caller's signal: one caller's deadline must not fail the others.
     fetchMethod: (_key, old, { context }) => context.load(old as never) as Promise<V>,
     noDeleteOnFetchRejection: true,

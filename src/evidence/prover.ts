@@ -21,7 +21,8 @@ const maxProofs = 20_000;
 
 /** Proves the claims of a listing under some trust material, each once, remembered by content. */
 export function createProver(formats: readonly SignatureFormat[]) {
-  const proofs = new LRUCache<string, Promise<Proof>>({ max: maxProofs });
+  // Counted by size: with `max` the cache would make room for all of them at once, which one verification must not pay.
+  const proofs = new LRUCache<string, Promise<Proof>>({ maxSize: maxProofs, sizeCalculation: () => 1 });
   const byListing = new WeakMap<FoundSignatures, Map<string, Promise<Proved>>>();
 
   const proveBundle = (bundle: SignatureBundle, subject: Digest, trust: TrustMaterial): Promise<Proof> => {

@@ -56,7 +56,9 @@ const maxTags = 20_000;
 export function createEvidenceStore(options: EvidenceOptions): EvidenceStore {
   const { settings, now } = options;
   const tags = createAgedCache<ResolvedTag>({
-    max: maxTags,
+    // Counted by size: with `max` the cache would make room for all of them at once.
+    maxSize: maxTags,
+    sizeCalculation: () => 1,
     ttl: settings.tagTtl,
     staleFor: settings.staleTag,
     now,

@@ -8,10 +8,10 @@ import { TrustError } from "../errors.ts";
 export const maxSmallFile = 1024 * 1024;
 
 /**
- * Reads a file, or a pipe, of at most 1 MiB. `what` names it in errors: `FILE_NOT_FOUND`, or `FILE_UNREADABLE` for what
- * may not be read or is larger.
+ * Reads a file, or a pipe, of at most 1 MiB unless told otherwise. `what` names it in errors: `FILE_NOT_FOUND`, or
+ * `FILE_UNREADABLE` for what may not be read or is larger.
  */
-export async function readSmallFile(path: string, what: string): Promise<Buffer> {
+export async function readSmallFile(path: string, what: string, maxBytes = maxSmallFile): Promise<Buffer> {
   try {
     await using file = await open(path, "r");
     const chunks: Buffer[] = [];
@@ -20,7 +20,7 @@ export async function readSmallFile(path: string, what: string): Promise<Buffer>
       const { bytesRead, buffer } = await file.read(Buffer.alloc(64 * 1024));
       if (bytesRead === 0) return Buffer.concat(chunks);
       size += bytesRead;
-      if (size > maxSmallFile) throw tooLarge(path, what);
+      if (size > maxBytes) throw tooLarge(path, what, maxBytes);
       chunks.push(buffer.subarray(0, bytesRead));
     }
   } catch (cause) {
@@ -28,9 +28,9 @@ export async function readSmallFile(path: string, what: string): Promise<Buffer>
   }
 }
 
-function tooLarge(path: string, what: string): TrustError {
+function tooLarge(path: string, what: string, maxBytes: number): TrustError {
   return new TrustError("FILE_UNREADABLE", `${what} ${path} is too large`, {
-    expected: `at most ${maxSmallFile} bytes`,
+    expected: `at most ${maxBytes} bytes`,
     hint: "Check that the path names the right file",
   });
 }

@@ -11,7 +11,8 @@ function cacheAt(start = 0) {
   const clock = { now: start };
   const loads = { count: 0 };
   const get = createAgedCache<Value>({
-    max: 10,
+    maxSize: 10,
+    sizeCalculation: () => 1,
     ttl: 100,
     staleFor: 1000,
     now: () => clock.now,

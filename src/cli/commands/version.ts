@@ -1,5 +1,5 @@
 import { defineCommand } from "../command.ts";
-import { toJson } from "../print.ts";
+import { createResults } from "../results.ts";
 import { programVersion } from "../version.ts";
 
 export const command = defineCommand({
@@ -9,10 +9,11 @@ export const command = defineCommand({
   examples: [{ about: "the version, for a script", command: "trust version --output json" }],
   arguments: {},
   options: {},
-  async run({ io, output }) {
-    const found = { version: programVersion(), node: io.nodeVersion };
-    if (output === "table") io.stdout.write(`trust ${found.version} (Node.js ${found.node})\n`);
-    else io.stdout.write(`${toJson(output === "json" ? [found] : found)}\n`);
+  async run(context) {
+    const found = { version: programVersion(), node: context.io.nodeVersion };
+    const results = createResults<typeof found>(context, ({ version, node }) => `trust ${version} (Node.js ${node})\n`);
+    results.add(found, 0);
+    results.end();
     return 0;
   },
 });

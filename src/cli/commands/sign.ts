@@ -1,0 +1,123 @@
+import { parseDigest } from "../../crypto/digest.ts";
+import { asTrustError, exitCodeOf, type Finding, TrustError, toFinding } from "../../errors.ts";
+import type { SignatureFormat } from "../../formats/format.ts";
+import { formats } from "../../formats/index.ts";
+import { openSigner } from "../../keys/index.ts";
+import { mapLimit } from "../../oci/parallel.ts";
+import { formatReference, type ImageReference, parseReference } from "../../oci/reference.ts";
+import { type SignedImage, signImage } from "../../sign.ts";
+import { annotationOption, parseAnnotations } from "../annotations.ts";
+import { defineCommand } from "../command.ts";
+import type { Output } from "../io.ts";
+import { passwordOption, passwordSource } from "../key-pair.ts";
+import { formatFinding, paint, plain } from "../print.ts";
+import { createProgress } from "../progress.ts";
+import { connect, registryOptions } from "../registry.ts";
+import { createResults } from "../results.ts";
+
+const concurrency = 4;
+const formatNames = ["bundle", "cosign"] as const;
+
+export const command = defineCommand({
+  name: "sign",
+  summary: "sign images in their registry",
+  description:
+    "Resolves each image to a digest, once, signs that digest and says which it was. What is written is proved with " +
+    "the verifier's own code, before it is pushed and after. Signatures of others stay, also when many sign at the " +
+    "same time. The password of the key comes from --password-file, TRUST_PASSWORD or COSIGN_PASSWORD, or is asked for.",
+  examples: [
+    { about: "What a build has just pushed", command: "trust sign --key release.key registry.example.com/app:1.2" },
+    {
+      about: "Nothing but the digest that the build gave",
+      command: "trust sign --key release.key --expect-digest sha256:… registry.example.com/app:1.2",
+    },
+    {
+      about: "Also in the form that older verifiers read, with an annotation",
+      command:
+        "trust sign --key release.key --format bundle --format cosign -a commit=4f2a registry.example.com/app:1.2",
+    },
+  ],
+  arguments: { image: { summary: "an image, by tag or digest", many: true } },
+  options: {
+    key: {
+      short: "k",
+      value: "KEY",
+      summary: "private key: a file, or env://NAME",
+      required: true,
+      completes: "files",
+    },
+    ...passwordOption,
+    format: {
+      value: "FORMAT",
+      summary: "form of the signature: a Sigstore bundle as a referrer (default), or cosign's .sig tag",
+      choices: formatNames,
+      many: true,
+    },
+    annotation: { ...annotationOption, summary: "annotation to sign with the digest" },
+    "expect-digest": { value: "DIGEST", summary: "sign nothing but this digest" },
+    "dry-run": { summary: "make and prove the signatures, push nothing" },
+    ...registryOptions,
+  },
+  async run(context, args, options) {
+    const { io } = context;
+    // Everything that can be wrong is looked at before the first image is signed.
+    const images = args.image.map((image) => parseReference(image));
+    const annotations = parseAnnotations(options.annotation);
+    const expectDigest = options["expect-digest"] === undefined ? undefined : parseDigest(options["expect-digest"]);
+    const chosen = formatsOf(options.format);
+    const registry = await connect(context, options);
+    const password = passwordSource(context, options["password-file"]);
+    const signer = await openSigner(options.key, { env: io.env, resolvePath: context.resolvePath, password });
+    const request = { signer, formats: chosen, annotations, expectDigest, dryRun: options["dry-run"] };
+
+    const progress = createProgress(context, "signing", images.length);
+    const results = createResults<SignResult>(context, (result) => formatResult(io.stdout, result));
+    const done = await mapLimit(images, concurrency, async (image, index) => {
+      const result = await attempt(image, () =>
+        signImage(registry, { ...request, image, now: io.now(), signal: io.signal }),
+      );
+      progress.step(formatReference(image));
+      progress.clear();
+      results.add(result, index);
+      return result;
+    });
+    results.end();
+    return exitCodeOf(done.flatMap((result) => ("error" in result ? [result.error.category] : [])));
+  },
+});
+
+/** What came of one image. */
+type SignResult = SignedImage | { readonly image: string; readonly error: Finding };
+
+/** One image's failure is not another's; a bug ends the command. */
+async function attempt(image: ImageReference, sign: () => Promise<SignedImage>): Promise<SignResult> {
+  try {
+    return await sign();
+  } catch (error) {
+    if (asTrustError(error).category === "internal") throw error;
+    return { image: formatReference(image), error: toFinding(error) };
+  }
+}
+
+function formatsOf(names: readonly (typeof formatNames)[number][]): readonly SignatureFormat[] {
+  const wanted = names.length === 0 ? ["bundle"] : [...new Set<string>(names)];
+  return wanted.map((name) => {
+    const format = formats.find((candidate) => candidate.name === name);
+    if (format === undefined) throw new TrustError("USAGE", `there is no format ${name}`);
+    return format;
+  });
+}
+
+function formatResult(output: Output, result: SignResult): string {
+  if ("error" in result)
+    return `${paint(output, "red", "✘")} not signed  ${plain(result.image)}\n${formatFinding(output, result.error, "  ")}`;
+  const { image, digest, keyId, signatures, dryRun } = result;
+  const title = dryRun ? "would sign" : "signed";
+  const rows = [
+    ["digest", digest],
+    ["key", keyId.slice(0, 16)],
+    ...signatures.map(({ format, location }) => [format, location]),
+  ];
+  const lines = rows.map(([name = "", text = ""]) => `  ${name.padEnd(9)}${plain(text)}\n`);
+  return `${paint(output, "green", "✔")} ${title}  ${plain(image)}\n${lines.join("")}`;
+}

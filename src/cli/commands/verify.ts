@@ -1,0 +1,52 @@
+import { exitCodeOf } from "../../errors.ts";
+import { mapLimit } from "../../oci/parallel.ts";
+import { categoriesOf, type Verdict } from "../../policy/verdict.ts";
+import { createVerifier } from "../../verify.ts";
+import { annotationOption } from "../annotations.ts";
+import { defineCommand } from "../command.ts";
+import { policiesOf, policyOptions, settingsOf } from "../policies.ts";
+import { formatVerdict } from "../print-verdict.ts";
+import { createProgress } from "../progress.ts";
+import { connect, registryOptions } from "../registry.ts";
+import { createResults } from "../results.ts";
+
+const concurrency = 8;
+
+export const command = defineCommand({
+  name: "verify",
+  summary: "decide whether images are trusted",
+  description:
+    "Finds the signatures of each image in all places (referrers API, fallback tag, .sig tag), proves them, and says " +
+    "whether they are enough: with --key a signature by one of the keys, with --policy what the policies ask for. A " +
+    "denial gives every reason. Exit code 0: every image is allowed; 1: one is not trusted.",
+  examples: [
+    { about: "Signed with the release key", command: "trust verify --key release.pub registry.example.com/app:1.2" },
+    {
+      about: "Allowed by the policies of a folder, as verdicts for a script",
+      command: "trust verify --policy policies/ --output json registry.example.com/app:1.2",
+    },
+  ],
+  arguments: { image: { summary: "an image, by tag or digest", many: true } },
+  options: {
+    ...policyOptions,
+    annotation: { ...annotationOption, summary: "annotation that the signature must carry; only with --key" },
+    ...registryOptions,
+  },
+  async run(context, { image: images }, options) {
+    const policies = await policiesOf(context, options, options.annotation);
+    const registry = await connect(context, options);
+    const { now, signal } = context.io;
+    const verifier = createVerifier({ registry, policies: () => policies, settings: settingsOf(options), now });
+    const progress = createProgress(context, "verifying", images.length);
+    const results = createResults<Verdict>(context, (verdict) => formatVerdict(context.io.stdout, verdict));
+    const verdicts = await mapLimit(images, concurrency, async (image, index) => {
+      const verdict = await verifier.verify({ image, signal });
+      progress.step(image);
+      progress.clear();
+      results.add(verdict, index);
+      return verdict;
+    });
+    results.end();
+    return exitCodeOf(verdicts.flatMap(categoriesOf));
+  },
+});

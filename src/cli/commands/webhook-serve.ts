@@ -1,0 +1,85 @@
+import { defaultSettings, type VerifierSettings } from "../../policy/settings.ts";
+import { defineCommand } from "../command.ts";
+import { policyOptions } from "../policies.ts";
+import { connectionOf, registryOptions } from "../registry.ts";
+import { serverOptions, serveUntilStopped } from "../serve.ts";
+
+export const command = defineCommand({
+  name: "webhook serve",
+  summary: "run the admission webhook",
+  description:
+    "Serves /validate and /mutate for admission.k8s.io/v1 AdmissionReviews over HTTPS, and /healthz, /readyz and " +
+    "/metrics. The first line on standard output says where it listens. --cert-dir holds ca.crt, tls.crt and tls.key, " +
+    "or receives a certificate made at the first start. Policies and certificates are followed while it runs. SIGTERM " +
+    "lets reviews under way finish and ends with 0.",
+  examples: [
+    { about: "With a certificate of its own", command: "trust webhook serve --policy policies/ --cert-dir certs/" },
+    {
+      about: "With a given certificate, on another port",
+      command: "trust webhook serve --policy policies/ --listen :9443 --tls-cert tls.crt --tls-key tls.key",
+    },
+  ],
+  arguments: {},
+  options: {
+    policy: { ...policyOptions.policy, required: true },
+    "no-match": policyOptions["no-match"],
+    ...serverOptions,
+    listen: { ...serverOptions.listen, default: ":8443" },
+    "cert-dir": {
+      value: "FOLDER",
+      summary: "holds ca.crt, tls.crt and tls.key, or receives them",
+      completes: "folders",
+    },
+    "cert-host": { value: "NAME", summary: "further DNS name or IP address of a self-made certificate", many: true },
+    "allow-registry": {
+      value: "HOST|CIDR",
+      summary: "registry that may be on this machine or link-local",
+      many: true,
+    },
+    digest: {
+      value: "MODE",
+      summary: "whether /mutate writes the verified digest in the place of a tag",
+      choices: ["pin", "verify-only"],
+      default: "pin",
+    },
+    pin: { value: "WHAT", summary: "what is pinned", choices: ["all", "pods"], default: "all" },
+    unpinned: {
+      value: "OUTCOME",
+      summary: "whether a tag passes with --digest verify-only",
+      choices: ["deny", "allow"],
+      default: "deny",
+    },
+    ...registryOptions,
+  },
+  serves: true,
+  async run(context, _args, options) {
+    const { startWebhook } = await import("../../../webhook/server.ts");
+    const { pino } = await import("pino");
+    const { io, quiet, verbose } = context;
+    const path = (name: string | undefined) => (name === undefined ? undefined : context.resolvePath(name));
+    const settings: VerifierSettings = {
+      ...defaultSettings,
+      noMatch: options["no-match"],
+      allowRegistry: options["allow-registry"],
+      digest: options.digest,
+      pin: options.pin,
+      unpinned: options.unpinned,
+    };
+    const level = quiet ? "error" : verbose ? "debug" : "info";
+    const server = await startWebhook({
+      listen: options.listen,
+      certDir: path(options["cert-dir"]),
+      tlsCert: path(options["tls-cert"]),
+      tlsKey: path(options["tls-key"]),
+      hosts: options["cert-host"],
+      policyPaths: options.policy,
+      cwd: io.folder,
+      settings,
+      registry: await connectionOf(context, options),
+      log: pino({ level }, io.stderr),
+      now: io.now,
+      processMetrics: true,
+    });
+    return serveUntilStopped(context, server);
+  },
+});

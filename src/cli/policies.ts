@@ -1,0 +1,92 @@
+import { TrustError } from "../errors.ts";
+import { loadPublicKeys } from "../keys/index.ts";
+import type { Authority, NonEmpty, PolicySet } from "../policy/policy.ts";
+import { defaultSettings, type VerifierSettings } from "../policy/settings.ts";
+import { parseAnnotations } from "./annotations.ts";
+import type { CommandContext } from "./command.ts";
+
+const noMatchChoices = ["deny", "warn", "allow"] as const;
+
+/** Flags of the commands that judge images: whom to trust. */
+export const policyOptions = {
+  key: {
+    short: "k",
+    value: "KEY",
+    summary: "public key of a trusted signer: a file, or env://NAME; of several keys any one is enough",
+    many: true,
+    completes: "files",
+  },
+  policy: {
+    short: "p",
+    value: "PATH",
+    summary: "policy file, or folder of policies",
+    many: true,
+    completes: "files",
+  },
+  "no-match": {
+    value: "OUTCOME",
+    summary: "outcome for an image that no enforcing policy matches",
+    choices: noMatchChoices,
+    default: "deny",
+  },
+} as const;
+
+interface PolicyFlags {
+  readonly key: readonly string[];
+  readonly policy: readonly string[];
+}
+
+/** The policies that the flags name: those of files, or one that trusts the given keys for every image. */
+export async function policiesOf(
+  context: CommandContext,
+  flags: PolicyFlags,
+  annotations: readonly string[] = [],
+): Promise<PolicySet> {
+  const required = parseAnnotations(annotations);
+  const [first, ...others] = flags.key;
+  if ((first === undefined) === (flags.policy.length === 0))
+    throw new TrustError("USAGE", "say whom to trust, with --key or with --policy", {
+      expected: "one of --key KEY and --policy PATH",
+      found: first === undefined ? "neither" : "both",
+    });
+  if (first !== undefined) {
+    const toAuthority = (reference: string) => authorityOf(context, reference, required);
+    return trusting([await toAuthority(first), ...(await Promise.all(others.map(toAuthority)))]);
+  }
+  if (annotations.length > 0)
+    throw new TrustError("USAGE", "annotations go with --key", {
+      hint: "Write the annotations into the authority of the policy",
+    });
+  const { loadPolicies } = await import("../policy/load.ts");
+  return loadPolicies(flags.policy, context.io.folder);
+}
+
+async function authorityOf(
+  { io, resolvePath }: CommandContext,
+  reference: string,
+  annotations: Readonly<Record<string, string>>,
+): Promise<Authority> {
+  const [first, ...others] = await loadPublicKeys(reference, { env: io.env, resolvePath });
+  if (first === undefined) throw new TrustError("KEY_NOT_FOUND", `${reference} holds no public key`);
+  return { kind: "key", name: reference, keys: [first, ...others], annotations };
+}
+
+/** A policy made of flags. Its revision need not be known elsewhere: it lives as long as the command. */
+function trusting(authorities: NonEmpty<Authority>): PolicySet {
+  const policy = {
+    name: "command-line",
+    mode: "enforce",
+    images: [{ glob: "**" }],
+    exclude: [],
+    match: [],
+    authorities,
+    threshold: 1,
+    source: "--key",
+  } as const;
+  return { policies: [policy], revision: "command-line" };
+}
+
+/** The settings that the flags name, with the defaults. */
+export function settingsOf(flags: { readonly "no-match": VerifierSettings["noMatch"] }): VerifierSettings {
+  return { ...defaultSettings, noMatch: flags["no-match"] };
+}

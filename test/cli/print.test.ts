@@ -1,0 +1,76 @@
+import { describe, expect, test } from "vitest";
+import { formatFinding, formatTable, plain, printError, toJson } from "../../src/cli/print.ts";
+import { asTrustError, TrustError } from "../../src/errors.ts";
+
+const hostile = "a\u001b[31mred\u001b[0m\u0007\u009b2Jb\nc\u202ed\ttab";
+const output = { write: () => undefined, isTerminal: false, hasColors: false };
+const colored = { ...output, hasColors: true };
+
+test("text from outside cannot steer a terminal", () => {
+  for (const text of [plain(hostile), formatTable(["A"], [[hostile]]).split("\n")[1] ?? ""]) {
+    expect(text).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/);
+    expect(text).toContain("ared");
+  }
+  const json = toJson({ text: hostile });
+  expect(json).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/);
+  expect(JSON.parse(json)).toEqual({ text: hostile });
+});
+
+describe("a table", () => {
+  test("has columns as wide as their widest cell and no spaces at the ends of lines", () => {
+    const table = formatTable(
+      ["IMAGE", "OUTCOME"],
+      [
+        ["registry/app:1", "allow"],
+        ["x", "deny"],
+      ],
+    );
+    expect(table).toBe("IMAGE           OUTCOME\nregistry/app:1  allow\nx               deny\n");
+  });
+
+  test("without rows is nothing", () => {
+    expect(formatTable(["IMAGE"], [])).toBe("");
+  });
+});
+
+test("a finding says code, message, expected, found and hint, each on its line, and leaves out what there is not", () => {
+  const finding = { code: "DIGEST_MISMATCH", category: "untrusted", message: "other", hint: "look" } as const;
+  expect(formatFinding(output, { ...finding, expected: "a", found: "b", authority: "ci" })).toBe(
+    "DIGEST_MISMATCH: ci: other\n  expected a\n  found    b\n  hint     look\n",
+  );
+  expect(formatFinding(output, finding, "  ")).toBe("  DIGEST_MISMATCH: other\n    hint     look\n");
+  expect(formatFinding(colored, finding)).toContain("\u001b[");
+});
+
+describe("an error", () => {
+  const printed = (error: TrustError, wishes: { json: boolean; verbose: boolean }) => {
+    let text = "";
+    printError(
+      {
+        stderr: {
+          ...output,
+          write: (more) => {
+            text += more;
+          },
+        },
+      },
+      error,
+      wishes,
+    );
+    return text;
+  };
+  const error = new TrustError("KEY_INVALID", "no key", { cause: new Error("deep\u001b[2J down") });
+
+  test("is one line of JSON where JSON is wanted", () => {
+    const text = printed(error, { json: true, verbose: true });
+    expect(text.split("\n")).toHaveLength(2);
+    expect(JSON.parse(text)).toMatchObject({ error: { code: "KEY_INVALID", category: "config", message: "no key" } });
+  });
+
+  test("that is a bug shows where it is only when asked, and its text never otherwise", () => {
+    const bug = asTrustError(new Error("secret inside"));
+    expect(printed(bug, { json: false, verbose: false })).not.toMatch(/secret inside|^\s+at /m);
+    expect(printed(bug, { json: true, verbose: false })).not.toMatch(/secret inside/);
+    expect(printed(bug, { json: false, verbose: true })).toMatch(/secret inside[\s\S]*print\.test\.ts/);
+  });
+});

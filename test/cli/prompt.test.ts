@@ -1,0 +1,53 @@
+import { EventEmitter } from "node:events";
+import { expect, test } from "vitest";
+import { askHidden } from "../../src/cli/prompt.ts";
+
+function terminal() {
+  const seen: string[] = [];
+  const modes: boolean[] = [];
+  const events = new EventEmitter();
+  const input = Object.assign(events, {
+    setRawMode: (raw: boolean) => void modes.push(raw),
+    resume: () => undefined,
+    pause: () => undefined,
+  });
+  let interrupted = 0;
+  const answer = askHidden(
+    { input, write: (text) => void seen.push(text), interrupt: () => void interrupted++ },
+    "Password: ",
+  );
+  const type = (text: string | Buffer) => events.emit("data", Buffer.from(text));
+  return { answer, type, seen, modes, interrupts: () => interrupted, listeners: () => events.listenerCount("data") };
+}
+
+test("an answer is what was typed until Enter, and nothing of it is shown", async () => {
+  const { answer, type, seen, modes, listeners } = terminal();
+  for (const key of ["s", "e", "x", "\u007f", "cret\r"]) type(key);
+  expect(await answer).toBe("secret");
+  expect(seen).toEqual(["Password: ", "\n"]);
+  expect(modes).toEqual([true, false]);
+  expect(listeners()).toBe(0);
+});
+
+test("characters of several bytes count as one, also when they come in pieces", async () => {
+  const { answer, type } = terminal();
+  const snowman = Buffer.from("☃");
+  type(snowman.subarray(0, 1));
+  type(snowman.subarray(1));
+  type("ü\u007fé\n");
+  expect(await answer).toBe("☃é");
+});
+
+test("Ctrl-U begins anew, an empty answer is one", async () => {
+  const { answer, type } = terminal();
+  type("wrong\u0015\r");
+  expect(await answer).toBe("");
+});
+
+test("Ctrl-C interrupts and gives the terminal back", async () => {
+  const { answer, type, modes, interrupts } = terminal();
+  type("half\u0003");
+  await expect(answer).rejects.toThrow();
+  expect(interrupts()).toBe(1);
+  expect(modes).toEqual([true, false]);
+});
