@@ -29,15 +29,20 @@ export function denialMessage(denied: readonly Verdict[]): string {
 
 /** `image: CODE: policy NAME: message (digest…, expected…, found…). hint` */
 export function denialLine(verdict: Verdict): string {
-  const all = findingsOf(verdict);
-  const [first, ...others] = all;
+  const [first, ...others] = findingsOf(verdict);
   if (first === undefined) return `${name(verdict)}: NO_SIGNATURE: the image is not trusted`;
   const { finding, policy } = first;
   const where = policy === undefined ? "" : `policy ${oneLine(policy, 100)}: `;
-  const codes = [...new Set(others.map((other) => other.finding.code))].slice(0, 5).join(", ");
-  const also = codes === "" ? "" : ` Also: ${codes}.`;
   const what = `${preamble[finding.category]}${where}${sentence(finding, verdict.digest)}`;
+  const more = [...new Set(others.map((other) => inShort(other, first)))].filter((short) => short !== finding.code);
+  const also = more.length === 0 ? "" : ` Also: ${more.slice(0, 5).join(", ")}.`;
   return oneLine(`${name(verdict)}: ${finding.code}: ${what}${also}`, maxLine);
+}
+
+/** `policy NAME CODE (AUTHORITY)`, the policy only where it is another than that of the first finding. */
+function inShort({ finding, policy }: Told, first: Told): string {
+  const where = policy === undefined || policy === first.policy ? "" : `policy ${policy} `;
+  return `${where}${finding.code}${finding.authority === undefined ? "" : ` (${finding.authority})`}`;
 }
 
 /** Why a review could not be judged at all: `CODE: message (expected…, found…). hint`. */

@@ -24,6 +24,14 @@ describe("denialLine", () => {
     expect(line).toMatch(/: REGISTRY_ERROR: .* Also: NO_SIGNATURE\.$/);
   });
 
+  it("names in short the other authorities and policies that are not satisfied", () => {
+    const unsigned = findingOf("SIGNER_NOT_TRUSTED");
+    const findings = [{ ...unsigned, authority: "a" }, { ...unsigned, authority: "b" }, unsigned];
+    const strict = policy({ name: "strict", passed: false, findings: [findingOf("NO_SIGNATURE")] });
+    const line = denialLine(trusted(image, { policies: [policy({ passed: false, findings }), strict] }));
+    expect(line).toMatch(/ Also: SIGNER_NOT_TRUSTED \(b\), policy strict NO_SIGNATURE\.$/);
+  });
+
   it("names the policy that denies, not one that only warns", () => {
     const warned = policy({ name: "strict", mode: "warn", passed: false, findings: [findingOf("NO_SIGNATURE")] });
     const denied = policy({ passed: false, findings: [findingOf("SIGNER_NOT_TRUSTED")] });
