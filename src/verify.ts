@@ -1,18 +1,14 @@
-import type { Digest } from "./crypto/digest.ts";
-import { type Finding, toFinding } from "./errors.ts";
-import { withDeadline } from "./evidence/deadline.ts";
-import { findingsOf, isBare, staleness } from "./evidence/reading.ts";
-import { createEvidenceStore, type EvidenceStore, type ResolvedTag } from "./evidence/store.ts";
-import type { TrustMaterial } from "./formats/format.ts";
+import { toFinding } from "./errors.ts";
+import { createEvidenceStore, type EvidenceStore } from "./evidence/store.ts";
 import { formats } from "./formats/index.ts";
-import { type ImageReference, parseReference } from "./oci/reference.ts";
+import { evaluateAll, isDenied, judge } from "./judge.ts";
+import { parseReference } from "./oci/reference.ts";
 import type { Registry } from "./oci/registry.ts";
-import { type EvaluationFacts, evaluatePolicy } from "./policy/evaluate.ts";
-import { isMatchedByEnforcingClusterPolicy, type MatchedPolicy, matchPolicies } from "./policy/match.ts";
+import { isMatchedByEnforcingClusterPolicy, matchPolicies } from "./policy/match.ts";
 import type { ObjectContext, PolicySet } from "./policy/policy.ts";
 import type { VerifierSettings } from "./policy/settings.ts";
 import { trustOf } from "./policy/trust-material.ts";
-import { type PolicyResult, type Verdict, verdictOf } from "./policy/verdict.ts";
+import { type Verdict, verdictOf } from "./policy/verdict.ts";
 
 export interface VerifyRequest {
   readonly image: string;
@@ -75,61 +71,4 @@ async function decide(options: VerifierOptions, store: EvidenceStore, request: V
   } catch (error) {
     return verdictOf({ ...base, policies: [], failure: toFinding(error) });
   }
-}
-
-interface Question {
-  readonly ref: ImageReference;
-  readonly matched: readonly MatchedPolicy[];
-  readonly trust: TrustMaterial;
-  readonly store: EvidenceStore;
-  readonly signal: AbortSignal | undefined;
-}
-
-interface Judgement {
-  readonly digest?: Digest;
-  readonly policies: readonly PolicyResult[];
-  readonly failure?: Finding;
-  readonly unsafe: readonly string[];
-  readonly askedAt: number;
-  readonly listedAt?: number;
-}
-
-/** Steps 3 to 5. What keeps the evidence from being known fails every policy that is not passed by exclusion. */
-async function judge(question: Question, tagAge: number, evidenceAge: number): Promise<Judgement> {
-  const { ref, matched, trust, store, signal } = question;
-  let resolved: ResolvedTag | undefined;
-  try {
-    resolved = await withDeadline(store.resolve(ref, tagAge), signal);
-    const evidence = await withDeadline(store.collect(ref, resolved.digest, trust, evidenceAge), signal);
-    if (isBare(evidence) && ref.digest !== undefined) await withDeadline(store.confirm(ref, evidenceAge), signal);
-    return {
-      digest: resolved.digest,
-      policies: evaluateAll(matched, {
-        subject: resolved.digest,
-        proofs: evidence.proofs,
-        findings: findingsOf(evidence),
-      }),
-      unsafe: staleness(resolved, evidence),
-      askedAt: Math.min(resolved.resolvedAt, evidence.askedAt),
-      listedAt: evidence.listedAt,
-    };
-  } catch (error) {
-    const failure = toFinding(error);
-    const digest = resolved === undefined ? {} : { digest: resolved.digest };
-    return {
-      ...digest,
-      policies: evaluateAll(matched, undefined),
-      failure,
-      unsafe: [],
-      askedAt: Number.POSITIVE_INFINITY,
-    };
-  }
-}
-
-function evaluateAll(matched: readonly MatchedPolicy[], facts: EvaluationFacts | undefined): readonly PolicyResult[] {
-  return matched.map(({ policy, excluded }) => evaluatePolicy(policy, excluded, facts));
-}
-
-function isDenied(judgement: Judgement): boolean {
-  return judgement.policies.some((policy) => !policy.passed);
 }

@@ -203,7 +203,7 @@ describe("requests", () => {
   it("grow with digests, not with tags", async () => {
     const image = await freshImage();
     await sign(image.ref, alice);
-    const again = await stage.newImage(`${image.ref.repository}:2`, image.ref.repository + ":1");
+    const again = await stage.newImage(`${image.ref.repository}:2`, `${image.ref.repository}:1`);
     expect(again.digest).toBe(image.digest);
     const verifier = stage.verifier([policyBy(alice)]);
     await verifier.verify({ image: image.text });

@@ -18,8 +18,8 @@ const dockerConfig = "application/vnd.docker.container.image.v1+json";
 const maxLayerBytes = 16 * 1024 * 1024;
 
 /**
- * Adds a layer to the manifest under a `.sig` or `.att` tag, with every layer that other writers put there
- * (`formats.md` 2). The layer's blob must have been pushed. Errors as of `updateSharedManifest`.
+ * Adds a layer to the manifest under a `.sig` or `.att` tag, with every layer that other writers put there.
+ * The layer's blob must have been pushed. Errors as of `updateSharedManifest`.
  */
 export async function attachSignatureLayer(
   registry: Registry,

@@ -86,7 +86,7 @@ export function basicAuthorization(credential: Credential | undefined): string |
 
 /**
  * The realm is named by the registry itself, over a connection that nobody else can speak on; even so a credential goes
- * only to HTTPS, or stays on this machine (DESIGN 5.8).
+ * only to HTTPS, or stays on this machine.
  */
 function realmOf({ realm, registry, channel, credential }: TokenRequest): URL {
   const url = URL.parse(realm);
