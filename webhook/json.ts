@@ -5,7 +5,7 @@ export type JsonObject = { readonly [key: string]: unknown };
 /** Bodies up to this size are parsed as they are; what they can cost in time and memory is small. */
 const smallBody = 256 * 1024;
 const maxDepth = 1000;
-const maxValues = 2_000_000;
+const maxValues = 1_000_000;
 
 /** A plain JSON object, not an array, not null. */
 export function isObject(value: unknown): value is JsonObject {
