@@ -14,7 +14,7 @@ interface ConditionalHeaders {
 
 /**
  * `If-Match` and `If-None-Match` of a change as a condition on what is there now (RFC 9110, 13.1). An unquoted digest
- * counts as its entity tag. The condition throws `PRECONDITION_FAILED` (412).
+ * counts as its entity tag. The condition throws `DENIED` (412).
  */
 export function changeCondition(headers: ConditionalHeaders): Condition {
   const [match, noneMatch] = [headers["if-match"], headers["if-none-match"]];
@@ -38,7 +38,7 @@ function matchesTags(header: string, current: Digest | undefined): boolean {
 }
 
 function failed(expected: string, current: Digest | undefined): RegistryError {
-  return new RegistryError(412, "PRECONDITION_FAILED", "somebody else changed it in between; read it again", {
+  return new RegistryError(412, "DENIED", "somebody else changed it in between; read it again", {
     detail: { expected: expected.slice(0, 300), found: current ?? null },
   });
 }

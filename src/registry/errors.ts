@@ -1,4 +1,7 @@
-/** Error codes of the OCI distribution spec v1.1, and those that registries add to them. */
+/**
+ * Error codes of the OCI distribution spec v1.1. Refusals of clients have no others; `UNAVAILABLE` and `UNKNOWN`, which
+ * registries add to them, go with a 5xx.
+ */
 export type OciErrorCode =
   | "BLOB_UNKNOWN"
   | "BLOB_UPLOAD_INVALID"
@@ -10,16 +13,12 @@ export type OciErrorCode =
   | "MANIFEST_UNKNOWN"
   | "NAME_INVALID"
   | "NAME_UNKNOWN"
-  | "PAGINATION_NUMBER_INVALID"
-  | "PRECONDITION_FAILED"
-  | "RANGE_INVALID"
   | "SIZE_INVALID"
-  | "TAG_INVALID"
   | "TOOMANYREQUESTS"
   | "UNAUTHORIZED"
+  | "UNSUPPORTED"
   | "UNAVAILABLE"
-  | "UNKNOWN"
-  | "UNSUPPORTED";
+  | "UNKNOWN";
 
 /** An answer other than success: HTTP status, OCI code, and headers that belong to it. Its text is shown to clients. */
 export class RegistryError extends Error {

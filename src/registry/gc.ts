@@ -67,7 +67,7 @@ export async function collectGarbage(folder: string, options: CollectOptions = {
 }
 
 async function collect(run: Run): Promise<CollectReport> {
-  const names = await walk(run.layout.repositories, async () => true);
+  const names = await walk(run.layout.repositories);
   let [manifests, links, damaged] = [0, 0, 0];
   for (const name of names) {
     const found = await collectRepository(run, name);

@@ -21,11 +21,11 @@ export function compareNames(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** A page of names that are in the order of {@link compareNames}. Throws `PAGINATION_NUMBER_INVALID` (400). */
+/** A page of names that are in the order of {@link compareNames}. Throws `UNSUPPORTED` (400). */
 export function takePage(sorted: readonly string[], path: string, query: PageQuery): Page {
   const { n, last } = query;
   if (n !== undefined && !/^\d{1,9}$/.test(n))
-    throw new RegistryError(400, "PAGINATION_NUMBER_INVALID", "n is not a number", { detail: { n: n.slice(0, 100) } });
+    throw new RegistryError(400, "UNSUPPORTED", "n is not a number", { detail: { n: n.slice(0, 100) } });
   const count = Math.min(n === undefined ? maxPage : Number(n), maxPage);
   const start = last === undefined ? 0 : firstAfter(sorted, last);
   const items = sorted.slice(start, start + count);

@@ -15,7 +15,7 @@ export type Target =
 
 /**
  * Reads the path of a URL, without its query. A repository's name may have slashes and any word in it, so the path is read from its end.
- * Throws `NAME_INVALID`, `DIGEST_INVALID`, `TAG_INVALID`, or a 404 where no endpoint has that form.
+ * Throws `NAME_INVALID`, also for tags, `DIGEST_INVALID`, or a 404 where no endpoint has that form.
  */
 export function parseTarget(path: string): Target {
   const decoded = decodePath(path);
@@ -59,7 +59,7 @@ function checkDigest(text: string): string {
 function checkReference(text: string): string {
   if (text.includes(":")) return checkDigest(text);
   if (isTag(text)) return text;
-  throw new RegistryError(400, "TAG_INVALID", "not a tag", { detail: { tag: text.slice(0, 200) } });
+  throw new RegistryError(400, "NAME_INVALID", "not a tag", { detail: { tag: text.slice(0, 200) } });
 }
 
 function noSuchEndpoint(): RegistryError {

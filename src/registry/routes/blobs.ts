@@ -63,7 +63,7 @@ async function sendRange(reply: FastifyReply, blob: OpenBlob, { start, end }: By
 }
 
 function unsatisfiable(size: number): RegistryError {
-  return new RegistryError(416, "RANGE_INVALID", "the range is not within the blob", {
+  return new RegistryError(416, "SIZE_INVALID", "the range is not within the blob", {
     headers: { "content-range": `bytes */${size}` },
   });
 }

@@ -1,7 +1,7 @@
 import type { FastifyReply } from "fastify";
 import { type Digest, digestAlgorithm, digestOf, isDigest } from "../../crypto/digest.ts";
-import { maxManifestBytes, parseManifest } from "../../oci/manifest.ts";
-import { manifestMediaType } from "../../oci/media-type.ts";
+import { manifestMediaTypes, maxManifestBytes, parseManifest } from "../../oci/manifest.ts";
+import { bareMediaType, isManifestMediaType, manifestMediaType } from "../../oci/media-type.ts";
 import { isTag } from "../../oci/reference.ts";
 import { changeCondition, entityTag, isUnchanged } from "../conditions.ts";
 import { digestInvalid, manifestUnknown, RegistryError } from "../errors.ts";
@@ -38,7 +38,7 @@ export async function putManifest(exchange: Exchange, repository: string, refere
   const digest = digestOf(bytes, isDigest(reference) ? digestAlgorithm(reference) : "sha256");
   if (isDigest(reference) && digest !== reference)
     throw digestInvalid("the manifest has another digest than the URL", { expected: reference, found: digest });
-  const mediaType = manifestMediaType(bytes, request.headers["content-type"]);
+  const mediaType = pushedMediaType(bytes, request.headers["content-type"]);
   const manifest = parseManifest(bytes, mediaType);
   const subject = manifest.subject?.digest;
   const tags = isDigest(reference) ? checkTags(queryValues(request, "tag")) : [reference];
@@ -60,12 +60,21 @@ export async function putManifest(exchange: Exchange, repository: string, refere
   return reply.code(201).send();
 }
 
+/** What the client says, because that is what is served again; only where it says nothing, what the document says. */
+function pushedMediaType(bytes: Buffer, contentType: string | undefined): string {
+  const said = bareMediaType(contentType);
+  if (said === "" || isManifestMediaType(said)) return manifestMediaType(bytes, contentType);
+  throw new RegistryError(400, "MANIFEST_INVALID", "not a media type of a manifest that is known here", {
+    detail: { expected: manifestMediaTypes, found: said.slice(0, 200) },
+  });
+}
+
 function checkTags(tags: readonly string[]): readonly string[] {
   const wrong = tags.find((tag) => !isTag(tag));
   if (wrong !== undefined)
-    throw new RegistryError(400, "TAG_INVALID", "not a tag", { detail: { tag: wrong.slice(0, 200) } });
+    throw new RegistryError(400, "NAME_INVALID", "not a tag", { detail: { tag: wrong.slice(0, 200) } });
   if (tags.length > maxTags)
-    throw new RegistryError(414, "TAG_INVALID", "too many tags at once", { detail: { maxTags } });
+    throw new RegistryError(414, "NAME_INVALID", "too many tags at once", { detail: { maxTags } });
   return [...new Set(tags)];
 }
 

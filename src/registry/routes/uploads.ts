@@ -28,14 +28,17 @@ export async function startUpload(exchange: Exchange, repository: string): Promi
   }
 }
 
-/** Tries the repository that is named, else every one that they may pull from. Never tells what they may not see. */
+/** How many repositories are looked through for a blob, where the client names none. */
+const maxSources = 1000;
+
+/** Tries the repository that is named, else those that they may pull from. Never tells what they may not see. */
 async function mountBlob(exchange: Exchange, repository: string, digest: Digest): Promise<boolean> {
   const { services, identity } = exchange;
   const { storage, access } = services;
   const from = queryValue(exchange, "from");
-  const candidates = from === undefined ? await storage.repositories.names() : [from].filter(isRepository);
-  for (const source of candidates) {
-    if (source === repository || !access.allows(identity, source, "pull")) continue;
+  const candidates = from === undefined ? [...(await storage.repositories.all())] : [from].filter(isRepository);
+  const sources = candidates.filter((name) => name !== repository && access.allows(identity, name, "pull"));
+  for (const source of sources.slice(0, maxSources)) {
     if (!(await storage.blobs.mount(source, repository, digest))) continue;
     const size = await storage.blobs.size(repository, digest);
     const mounted = { repository, digest, mediaType: blobMediaType, size, fromRepository: source };

@@ -4,6 +4,7 @@ import type { Digest } from "../../crypto/digest.ts";
 import { isMissing, moveDurably, removeFile, statIfThere, touch, writeMarker } from "./files.ts";
 import type { Layout } from "./layout.ts";
 import type { Guard } from "./locks.ts";
+import type { RepositoryIndex } from "./repositories.ts";
 
 /** A blob that is open for reading; `stream` or `close` must be called, once. */
 export interface OpenBlob {
@@ -33,7 +34,7 @@ export interface BlobStore {
 const markAge = 10 * 60 * 1000;
 const readAhead = 256 * 1024;
 
-export function openBlobs(layout: Layout, guard: Guard): BlobStore {
+export function openBlobs(layout: Layout, guard: Guard, repositories: RepositoryIndex): BlobStore {
   async function keep(repository: string, digest: Digest): Promise<boolean> {
     const link = layout.blobLink(repository, digest);
     return (await touch(link)) && (await touch(layout.blob(digest)));
@@ -57,11 +58,13 @@ export function openBlobs(layout: Layout, guard: Guard): BlobStore {
         await touch(file);
         await moveDurably(file, layout.blob(digest));
         await writeMarker(layout.blobLink(repository, digest));
+        repositories.appeared(repository);
       }),
     mount: (from, to, digest) =>
       guard.during(async () => {
         if (!(await keep(from, digest))) return false;
         await writeMarker(layout.blobLink(to, digest));
+        repositories.appeared(to);
         return true;
       }),
     unlink: (repository, digest) => removeFile(layout.blobLink(repository, digest)),

@@ -40,8 +40,8 @@ export async function openStorage(folder: string): Promise<Storage> {
     await clearTemporary(layout);
     const turns = createTurns();
     const guard = openGuard(layout.sweepLock);
-    const blobs = openBlobs(layout, guard);
     const repositories = openRepositories(layout);
+    const blobs = openBlobs(layout, guard, repositories);
     const manifests = openManifests(layout, repositories, turns, guard);
     return {
       layout,

@@ -62,7 +62,7 @@ describe("manifests", () => {
       expect(got.headers["docker-content-digest"]).toBe(digest);
       expect(got.body.toString()).toBe(text);
     }
-    expect((await putManifest(client, "a", `${digest}?tag=..%2Fx`, text)).code).toBe("TAG_INVALID");
+    expect((await putManifest(client, "a", `${digest}?tag=..%2Fx`, text)).code).toBe("NAME_INVALID");
   });
 
   it.each([
@@ -113,6 +113,20 @@ describe("manifests", () => {
     expect((await client("GET", "/v2/a/manifests/d")).headers["content-type"]).toBe(docker);
     expect((await client("PUT", "/v2/a/manifests/o", { body: manifestText() })).status).toBe(201);
     expect((await client("GET", "/v2/a/manifests/o")).headers["content-type"]).toBe(imageType);
+  });
+
+  it("are refused with a media type that is none of a manifest", async () => {
+    const { client } = await stage();
+    await pushBlob(client, "a", "{}");
+    for (const type of [
+      "text/plain",
+      "application/json",
+      "application/vnd.docker.distribution.manifest.v1+prettyjws",
+    ]) {
+      const headers = { "content-type": type };
+      const answer = await client("PUT", "/v2/a/manifests/v1", { body: manifestText(), headers });
+      expect([answer.status, answer.code]).toEqual([400, "MANIFEST_INVALID"]);
+    }
   });
 
   it("must refer to what the repository has, its subject and foreign layers aside", async () => {
@@ -180,7 +194,7 @@ describe("conditional pushes", () => {
     const text = manifestText({ annotations: { n: "1" } });
     const put = (headers: Record<string, string>, tag = "v1") => putManifest(client, "a", tag, text, { headers });
     const stale = await put({ "if-match": `"${sha("stale")}"` });
-    expect([stale.status, stale.code]).toEqual([412, "PRECONDITION_FAILED"]);
+    expect([stale.status, stale.code]).toEqual([412, "DENIED"]);
     expect((await put({ "if-match": `"${first}"` }, "absent")).status).toBe(412);
     expect((await put({ "if-none-match": "*" })).status).toBe(412);
     expect((await client("HEAD", "/v2/a/manifests/v1")).headers["docker-content-digest"]).toBe(first);
