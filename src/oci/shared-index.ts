@@ -50,11 +50,11 @@ const maxBackOffMs = 1_000;
 /** Where an update stands. */
 interface Progress {
   document: JsonObject;
-  /** Every entry that was ever read or is to be added. */
+  /** Every entry that was ever read. */
   readonly known: Map<string, JsonObject>;
   /** Keys of entries that name nothing any more. */
   readonly gone: Set<string>;
-  readonly added: ReadonlySet<string>;
+  readonly additions: ReadonlyMap<string, JsonObject>;
   wrote: boolean;
   quiet: number;
   absent: number;
@@ -86,7 +86,6 @@ export async function updateSharedManifest(
       if (await step(shared, progress, signal)) return;
       progress.failures = 0;
     } catch (error) {
-      progress.quiet = 0;
       await bear(shared, progress, error);
     }
     if (performance.now() > until) throw neverQuiet(shared, maxMs);
@@ -97,12 +96,11 @@ export async function updateSharedManifest(
 }
 
 function start(shared: SharedManifest, additions: readonly JsonObject[]): Progress {
-  const known = new Map(additions.map((entry) => [shared.keyOf(entry), entry]));
   return {
     document: {},
-    known,
+    known: new Map(),
     gone: new Set(),
-    added: new Set(known.keys()),
+    additions: new Map(additions.map((entry) => [shared.keyOf(entry), entry])),
     wrote: false,
     quiet: 0,
     absent: 0,
@@ -120,12 +118,14 @@ async function step(shared: SharedManifest, progress: Progress, signal: AbortSig
   if (found === undefined && ++progress.absent < absentReads && progress.document["schemaVersion"] === undefined)
     return false;
   const present = found === undefined ? new Set<string>() : learn(shared, progress, found);
-  if ([...progress.known.keys()].every((key) => present.has(key))) {
+  const wanted = new Map([...progress.known, ...progress.additions]);
+  if ([...wanted.keys()].every((key) => present.has(key))) {
     // What was there before this update came is its writers' to keep.
     return !progress.wrote || ++progress.quiet === quietReads;
   }
   progress.quiet = 0;
-  await put(shared, progress, found, signal);
+  const manifest = await shared.write({ document: progress.document, entries: [...wanted.values()] });
+  await put(shared, progress, { manifest, etag: found?.etag, signal });
   return false;
 }
 
@@ -155,17 +155,20 @@ function learn(shared: SharedManifest, progress: Progress, found: TaggedManifest
   return new Set(present.keys());
 }
 
+interface Replacement {
+  readonly manifest: { readonly bytes: Uint8Array; readonly mediaType: string };
+  /** Of the version that it replaces. */
+  readonly etag: string | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
 async function put(
-  shared: SharedManifest,
+  { registry, name, tag }: SharedManifest,
   progress: Progress,
-  found: TaggedManifest | undefined,
-  signal: AbortSignal | undefined,
+  { manifest, etag, signal }: Replacement,
 ): Promise<void> {
-  const { registry, name, tag } = shared;
-  const etag = found?.etag;
   if (etag !== undefined && etag === progress.refusedEtag) progress.conditional = false;
   const ifMatch = progress.conditional ? etag : undefined;
-  const manifest = await shared.write({ document: progress.document, entries: [...progress.known.values()] });
   try {
     progress.wrote = true;
     await registry.pushManifest(name, { ...manifest, tag }, { signal, ifMatch });
@@ -206,7 +209,7 @@ function mayPass(error: unknown): boolean {
 /** An entry that names nothing makes some registries refuse the whole list: nobody can read it, so it goes. */
 async function forgetGone(shared: SharedManifest, progress: Progress): Promise<void> {
   for (const [key, entry] of progress.known) {
-    if (progress.added.has(key) || !(await shared.isGone(entry))) continue;
+    if (progress.additions.has(key) || !(await shared.isGone(entry))) continue;
     progress.known.delete(key);
     progress.gone.add(key);
   }

@@ -138,7 +138,7 @@ async function finish(session: Session, request: UploadRequest, upload: Upload, 
   const put = ask(request, `the push of blob ${digest}`, {
     method: "PUT",
     target: { url, from: upload.from },
-    accept: [201, 202, 204],
+    accept: [201],
     headers: body === undefined ? { "Content-Length": "0" } : { "Content-Type": "application/octet-stream" },
     body,
     repeat: false,

@@ -7,7 +7,8 @@ import { readAll, sendError, sendJson, serve, type TestServer, type TlsOptions }
 
 /** How the registry differs from a plain one without the referrers API. */
 export interface MemoryRegistryOptions {
-  readonly referrers?: boolean;
+  /** `silent`: lists referrers, but does not say so when one is pushed. */
+  readonly referrers?: boolean | "silent";
   /** `ignored`: sends ETags but writes whatever If-Match says, as docker-registry 2.8 does. */
   readonly ifMatch?: "honoured" | "ignored";
   readonly pageSize?: number;
@@ -96,7 +97,7 @@ const putManifest: Answer = async (state, request, response, [name = "", referen
 };
 
 const referrers: Answer = (state, _request, response, [name = "", subject = "", query = ""]) => {
-  if (state.options.referrers !== true) return sendError(response, 404, "METHOD_UNKNOWN");
+  if (!state.options.referrers) return sendError(response, 404, "METHOD_UNKNOWN");
   const descriptors = [...state.manifests]
     .filter(([key]) => key.startsWith(`${name}/sha256:`))
     .map(([, { bytes, mediaType }]) => ({ manifest: parseManifest(bytes, mediaType), bytes, mediaType }))
@@ -184,7 +185,7 @@ const tags: Answer = (state, _request, response, [name = "", query = ""]) => {
 const routes: readonly (readonly [RegExp, Answer])[] = [
   [/^(.+)\/manifests\/([^/?]+)$/, manifests],
   [/^(.+)\/referrers\/([^/?]+)\??(.*)$/, referrers],
-  [/^(.+)\/blobs\/uploads\/\??([^/]*)$/, startUpload],
+  [/^(.+)\/blobs\/uploads\/(?:\?(.*))?$/, startUpload],
   [/^(.+)\/blobs\/uploads\/([^/?]+)\??(.*)$/, upload],
   [/^(.+)\/blobs\/([^/?]+)$/, blobs],
   [/^(.+)\/tags\/list\??(.*)$/, tags],
