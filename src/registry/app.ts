@@ -79,7 +79,7 @@ function createFastify({ log, tls }: RegistryOptions): FastifyInstance {
     frameworkErrors: (error: Error, _request: FastifyRequest, reply: FastifyReply) => void answerError(reply, error),
     logger: log === undefined ? false : { level: "info", stream: log, base: null },
   } as const;
-  const app = tls === undefined ? Fastify(options) : Fastify({ ...options, https: { ...tls } });
+  const app = tls === undefined ? Fastify(options) : Fastify({ ...options, https: { ...tls, ...options.http } });
   return app as unknown as FastifyInstance;
 }
 

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -103,6 +103,11 @@ describe("starting", () => {
     expect(await start(other)).toBe("CONFIG_INVALID");
     writeFileSync(join(folder, "file"), "");
     expect(await start(join(folder, "file"))).toBe("FILE_UNWRITABLE");
+  });
+
+  it("makes a storage folder that only its owner can read", async () => {
+    const { storage } = await stage();
+    expect(statSync(storage).mode & 0o777).toBe(0o700);
   });
 
   it("lets go of the storage when it cannot listen", async () => {

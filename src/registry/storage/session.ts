@@ -22,6 +22,8 @@ export interface Session {
   digester: Digester | undefined;
   /** Ends the request that writes now, or is about to. */
   interrupt: (() => void) | undefined;
+  /** Requests that work on it or wait to. */
+  users: number;
 }
 
 export interface AppendLimits {

@@ -1,3 +1,4 @@
+import { mkdir } from "node:fs/promises";
 import { TrustError } from "../../errors.ts";
 import { type BlobStore, openBlobs } from "./blobs.ts";
 import { ensureFolder, errorCode, readIfThere, removeAll, writeDurably } from "./files.ts";
@@ -64,6 +65,8 @@ export async function openStorage(folder: string): Promise<Storage> {
 
 async function prepare(layout: Layout): Promise<void> {
   try {
+    // What is private in the registry is private on disk.
+    await mkdir(layout.root, { recursive: true, mode: 0o700 });
     for (const path of [layout.blobs, layout.repositories, layout.uploads, layout.temporary]) await ensureFolder(path);
     const version = `${layout.root}/version`;
     const found = await readIfThere(version);

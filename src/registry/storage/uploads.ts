@@ -2,7 +2,6 @@ import { hash, randomUUID } from "node:crypto";
 import { open, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
-import { LRUCache } from "lru-cache";
 import { createDigester, type Digest, type DigestAlgorithm } from "../../crypto/digest.ts";
 import { digestInvalid, RegistryError, uploadUnknown } from "../errors.ts";
 import type { BlobStore } from "./blobs.ts";
@@ -33,11 +32,23 @@ export interface UploadStore {
   sweep(olderThan: number): Promise<number>;
 }
 
+const maxSessions = 1000;
 const uploadFile = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[0-9a-f]{16}$/;
 
 export function openUploads(layout: Layout, blobs: BlobStore, turns: Turns): UploadStore {
-  // Only what need not be asked from the disk again; an upload that fell out is hashed anew at its end.
-  const sessions = new LRUCache<string, Session>({ max: 1000 });
+  const sessions = new Map<string, Session>();
+
+  /** Keeps the running hash. An upload that is forgotten, because there are many others, is hashed anew at its end. */
+  function remember(path: string, algorithm: DigestAlgorithm, offset: number): Session {
+    const digester = offset === 0 ? createDigester(algorithm) : undefined;
+    const session: Session = { path, algorithm, offset, digester, interrupt: undefined, users: 0 };
+    sessions.set(path, session);
+    for (const [oldest, { users }] of sessions) {
+      if (sessions.size <= maxSessions) break;
+      if (users === 0 && oldest !== path) sessions.delete(oldest);
+    }
+    return session;
+  }
 
   function pathOf(repository: string, id: string): string {
     const file = `${id}.${hash("sha256", repository, "hex").slice(0, 16)}`;
@@ -46,17 +57,12 @@ export function openUploads(layout: Layout, blobs: BlobStore, turns: Turns): Upl
   }
 
   async function sessionAt(path: string): Promise<Session> {
-    const known = sessions.get(path);
     const found = await statIfThere(path);
     if (found === undefined) {
       sessions.delete(path);
       throw uploadUnknown();
     }
-    if (known !== undefined) return known;
-    const digester = found.size === 0 ? createDigester() : undefined;
-    const session: Session = { path, algorithm: "sha256", offset: found.size, digester, interrupt: undefined };
-    sessions.set(path, session);
-    return session;
+    return sessions.get(path) ?? remember(path, "sha256", found.size);
   }
 
   /** One request at a time works on an upload; the last to come wins, because the others' clients have given up. */
@@ -68,9 +74,11 @@ export function openUploads(layout: Layout, blobs: BlobStore, turns: Turns): Upl
     const session = await sessionAt(path);
     session.interrupt?.();
     session.interrupt = interrupt;
+    session.users++;
     try {
       return await turns(path, async () => work(await sessionAt(path)));
     } finally {
+      session.users--;
       if (session.interrupt === interrupt) session.interrupt = undefined;
     }
   }
@@ -85,7 +93,7 @@ export function openUploads(layout: Layout, blobs: BlobStore, turns: Turns): Upl
       const id = randomUUID();
       const path = pathOf(repository, id);
       await using _ = await open(path, "wx");
-      sessions.set(path, { path, algorithm, offset: 0, digester: createDigester(algorithm), interrupt: undefined });
+      remember(path, algorithm, 0);
       return id;
     },
     offset: async (repository, id) => (await sessionAt(pathOf(repository, id))).offset,
