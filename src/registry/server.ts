@@ -36,7 +36,7 @@ export interface RunningRegistry {
   close(): Promise<void>;
 }
 
-export const defaultListen = "127.0.0.1:5000";
+const defaultListen = "127.0.0.1:5000";
 const defaultDrainMs = 10_000;
 const sweepEveryMs = 60 * 60 * 1000;
 

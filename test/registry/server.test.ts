@@ -1,22 +1,22 @@
-import { execFileSync } from "node:child_process";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parseListen, urlOf } from "../../src/registry/listen.ts";
 import { startRegistry } from "../../src/registry/server.ts";
+import { createAuthority } from "../oci/tls.ts";
 import { codeOfRejection } from "../support/errors.ts";
 import { clientOf, pushImage, sha } from "./support/client.ts";
 import { configFile, stage, testFolder, usersFile } from "./support/server.ts";
 
-/** A certificate for 127.0.0.1 and localhost. */
+const authority = createAuthority();
+
+/** The files of a certificate for 127.0.0.1. */
 function certificate(folder: string): { tlsCert: string; tlsKey: string } {
   const [tlsCert, tlsKey] = [join(folder, "tls.crt"), join(folder, "tls.key")];
-  const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"];
-  const kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
-  execFileSync("openssl", ["req", "-x509", ...kind, ...subject, "-keyout", tlsKey, "-out", tlsCert], {
-    stdio: "ignore",
-  });
+  const { cert, key } = authority.issue("localhost", ["127.0.0.1", "localhost"]);
+  writeFileSync(tlsCert, cert);
+  writeFileSync(tlsKey, key);
   return { tlsCert, tlsKey };
 }
 
@@ -74,8 +74,7 @@ describe("starting", () => {
     const tls = certificate(folder);
     const { url } = await stage({ folder, listen: "0.0.0.0:0", users: usersFile(folder, "dev"), ...tls });
     expect(url).toMatch(/^https:/);
-    const ca = readFileSync(tls.tlsCert, "utf8");
-    const client = clientOf(url.replace("0.0.0.0", "127.0.0.1"), { ca, user: "dev:secret of dev" });
+    const client = clientOf(url.replace("0.0.0.0", "127.0.0.1"), { ca: authority.cert, user: "dev:secret of dev" });
     await pushImage(client, "a", "v1");
     expect((await client("GET", "/v2/a/tags/list")).status).toBe(200);
   });
@@ -98,7 +97,7 @@ describe("starting", () => {
     const start = (path: string) => codeOfRejection(startRegistry({ storage: path, listen: "127.0.0.1:0" }));
     expect(await start(storage)).toBe("CONFIG_INVALID");
     const other = join(folder, "other");
-    execFileSync("mkdir", [other]);
+    mkdirSync(other);
     writeFileSync(join(other, "version"), "something 7\n");
     expect(await start(other)).toBe("CONFIG_INVALID");
     writeFileSync(join(folder, "file"), "");

@@ -117,7 +117,7 @@ export async function ensureFolder(folder: string): Promise<void> {
 }
 
 /** Writes the entries of a folder to disk. */
-export async function syncFolder(folder: string): Promise<void> {
+async function syncFolder(folder: string): Promise<void> {
   try {
     await using handle = await open(folder, "r");
     await handle.sync();

@@ -12,7 +12,7 @@ import type { RepositoryIndex } from "./repositories.ts";
 /** Throws unless the change may be made to a tag or manifest that has this digest now, or is not there. */
 export type Condition = (current: Digest | undefined) => void;
 
-export interface ManifestPush extends StoredManifest {
+interface ManifestPush extends StoredManifest {
   readonly bytes: Uint8Array;
   /** Tags to move to it. */
   readonly tags: readonly string[];

@@ -10,14 +10,14 @@ import type { Layout } from "./layout.ts";
 import type { ManifestStore } from "./manifests.ts";
 import type { StoredManifest } from "./records.ts";
 
-export interface ReferrersQuery {
+interface ReferrersQuery {
   readonly artifactType?: string | undefined;
   /** Go on after this digest. */
   readonly after?: Digest | undefined;
 }
 
 /** A part of the list, ordered by digest. `next` is where to go on. */
-export interface ReferrersList {
+interface ReferrersList {
   readonly descriptors: readonly Descriptor[];
   readonly next?: Digest;
 }

@@ -10,7 +10,7 @@ import type { Layout } from "./layout.ts";
 import type { Turns } from "./locks.ts";
 import { type AppendLimits, appendStream, digestOfUpload, type Session } from "./session.ts";
 
-export interface AppendOptions extends AppendLimits {
+interface AppendOptions extends AppendLimits {
   /** Where the client thinks the upload stands; another place is a 416. */
   readonly at?: number | undefined;
   /** Ends the request that the bytes come from. */

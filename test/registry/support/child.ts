@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 
-export interface Memory {
+interface Memory {
   readonly rss: number;
   /** The largest that it ever was, in bytes. */
   readonly peak: number;
