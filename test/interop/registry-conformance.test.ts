@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { stage, testFolder, usersFile } from "../registry/support/server.ts";
-import { describePeers, requirePeer } from "../support/peers.ts";
+import { describeIfThere, requirePeer } from "../support/peers.ts";
 import { run } from "../support/process.ts";
 
 /** The numbers of the only suite in a JUnit report. */
@@ -20,7 +20,7 @@ describe("the report of the suite", () => {
   });
 });
 
-describePeers(["oci-conformance"], "the OCI conformance suite, distribution-spec 1.1", () => {
+describeIfThere(["oci-conformance"], "the OCI conformance suite, distribution-spec 1.1", () => {
   it.each(["without users", "with users"])("finds no failure %s", async (how) => {
     const folder = testFolder();
     const users = how === "with users" ? usersFile(folder, "dev") : undefined;
