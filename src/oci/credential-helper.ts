@@ -1,4 +1,3 @@
-import type { ChildProcess } from "node:child_process";
 import { getBuiltinModule } from "node:process";
 import { isJsonObject } from "../crypto/json.ts";
 import { TrustError } from "../errors.ts";
@@ -65,28 +64,33 @@ function call(helper: CredentialHelper, action: "get" | "store" | "erase", input
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(helper.name)) throw failed(helper, "a name that no helper can have");
   const { spawn } = getBuiltinModule("node:child_process");
   const { promise, resolve, reject } = Promise.withResolvers<HelperResult>();
-  const child: ChildProcess = spawn(`docker-credential-${helper.name}`, [action], {
+  const child = spawn(`docker-credential-${helper.name}`, [action], {
     env: helper.env,
     stdio: ["pipe", "pipe", "ignore"],
-    timeout,
-    killSignal: "SIGKILL",
   });
+  const fail = (found: string, cause?: unknown) => {
+    reject(failed(helper, found, cause));
+    child.kill("SIGKILL");
+    // What the helper itself started may hold the pipe open.
+    child.stdout.destroy();
+  };
+  const timer = setTimeout(() => fail(`no answer within ${timeout} ms`), timeout);
   const pieces: Buffer[] = [];
   let size = 0;
-  child.stdout?.on("data", (piece: Buffer) => {
+  child.stdout.on("data", (piece: Buffer) => {
+    pieces.push(piece);
     size += piece.length;
-    if (size <= maxOutput) pieces.push(piece);
-    else child.kill("SIGKILL");
+    if (size > maxOutput) fail("too much output");
   });
-  child.on("error", (cause) => reject(failed(helper, "it cannot be started", cause)));
+  child.on("error", (cause) => fail("it cannot be started", cause));
   child.on("close", (code, signal) => {
-    if (code === null) reject(failed(helper, size > maxOutput ? "too much output" : `it was ended by ${signal}`));
+    if (code === null) fail(`it was ended by ${signal}`);
     else resolve({ code, output: Buffer.concat(pieces).toString("utf8") });
   });
   // It may end without reading; its exit code says more.
-  child.stdin?.on("error", () => {});
-  child.stdin?.end(input);
-  return promise;
+  child.stdin.on("error", () => {});
+  child.stdin.end(input);
+  return promise.finally(() => clearTimeout(timer));
 }
 
 function failed({ name }: CredentialHelper, found: string, cause?: unknown): TrustError {
