@@ -22,7 +22,7 @@ export interface SharedManifest {
   keyOf(entry: JsonObject): string;
   /** Throws `REFERRERS_TAG_CONFLICT` where the tag holds something else, which is then left alone. */
   read(found: FetchedManifest): SharedContent;
-  /** Makes the manifest, and pushes what it names and the registry may not have. */
+  /** Makes the manifest, and pushes what it names and the registry may not have; the second time that costs nothing. */
   write(content: SharedContent): Promise<{ readonly bytes: Uint8Array; readonly mediaType: string }>;
   /** Whether what an entry names is gone from the registry. */
   isGone(entry: JsonObject): Promise<boolean>;
@@ -46,6 +46,8 @@ const maxFailures = 10;
 const failuresBeforePruning = 4;
 const pauseMs = 10;
 const maxBackOffMs = 1_000;
+/** Beside two round trips, the longest that a read counts before the write that it leads to. */
+const freshMs = 10;
 
 /** Where an update stands. */
 interface Progress {
@@ -65,6 +67,8 @@ interface Progress {
   conditional: boolean;
   /** Milliseconds that the last read took. */
   roundTrip: number;
+  /** When the last read ended. */
+  lookedAt: number;
 }
 
 /**
@@ -109,6 +113,7 @@ function start(shared: SharedManifest, additions: readonly JsonObject[]): Progre
     refusedEtag: undefined,
     conditional: true,
     roundTrip: 0,
+    lookedAt: 0,
   };
 }
 
@@ -125,6 +130,8 @@ async function step(shared: SharedManifest, progress: Progress, signal: AbortSig
   }
   progress.quiet = 0;
   const manifest = await shared.write({ document: progress.document, entries: [...wanted.values()] });
+  // What was read too long ago is not written over: others may have come and gone meanwhile, and would not look again.
+  if (performance.now() - progress.lookedAt > freshMs + 2 * progress.roundTrip) return false;
   await put(shared, progress, { manifest, etag: found?.etag, signal });
   return false;
 }
@@ -141,7 +148,8 @@ async function look(
     if (error instanceof TrustError && error.code === "IMAGE_NOT_FOUND") return undefined;
     throw error;
   } finally {
-    progress.roundTrip = performance.now() - started;
+    progress.lookedAt = performance.now();
+    progress.roundTrip = progress.lookedAt - started;
   }
 }
 

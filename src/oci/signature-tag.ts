@@ -1,4 +1,4 @@
-import { digestOf } from "../crypto/digest.ts";
+import { type Digest, digestOf } from "../crypto/digest.ts";
 import { isJsonObject, type JsonObject } from "../crypto/json.ts";
 import { TrustError } from "../errors.ts";
 import { type Descriptor, type FetchedManifest, mediaTypes, parseDescriptor } from "./manifest.ts";
@@ -32,6 +32,7 @@ export async function attachSignatureLayer(
 }
 
 function signatureManifest(registry: Registry, name: RepositoryName, tag: string): SharedManifest {
+  const pushed = new Set<Digest>();
   return {
     registry,
     name,
@@ -41,7 +42,9 @@ function signatureManifest(registry: Registry, name: RepositoryName, tag: string
     read: (found) => readLayers(found, { name, tag }),
     write: async (content) => {
       const { manifest, config } = encodeLayers(content);
-      await registry.pushBlob(name, blobOf(config, digestOf(config)));
+      const digest = digestOf(config);
+      if (!pushed.has(digest)) await registry.pushBlob(name, blobOf(config, digest));
+      pushed.add(digest);
       return { bytes: Buffer.from(JSON.stringify(manifest)), mediaType: manifest.mediaType };
     },
     isGone: (entry) => isBlobGone(registry, name, entry),
