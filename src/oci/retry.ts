@@ -74,6 +74,6 @@ export function pauseAfter(tries: number, settings: RetrySettings): number {
 /** Milliseconds that a `Retry-After` header asks for, in seconds or as a date (RFC 9110 §10.2.3), within the limit. */
 export function retryAfter(response: Pick<HttpResponse, "headers">, settings: RetrySettings): number {
   const text = response.headers["retry-after"]?.trim() ?? "";
-  const ms = /^\d{1,10}$/.test(text) ? Number(text) * 1000 : Date.parse(text) - settings.now();
+  const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - settings.now();
   return Number.isNaN(ms) ? 0 : Math.min(Math.max(ms, 0), settings.maxRetryAfter);
 }

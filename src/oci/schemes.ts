@@ -38,8 +38,9 @@ export function createSchemeMemo(): SchemeMemo {
       // An HTTPS server answers plain HTTP so; a registry may too, and then nothing speaks TLS there.
       if (first === "https" || answered.response.status !== 400) return settle(first, answered);
       const other = await outcomeOf(attempt(second));
-      if ("error" in other) return settle(first, answered);
+      if ("error" in other && !isTlsFailure(other.error)) return settle(first, answered);
       await discard(answered.response);
+      if ("error" in other) throw other.error;
       return settle(second, other.result);
     },
   };
@@ -64,5 +65,9 @@ function mayBeOther(error: unknown, tried: Scheme, endpoint: Endpoint): boolean 
 
 /** A server with a bad certificate does speak TLS; any other second failure says less than the first. */
 function clearer(first: unknown, second: unknown): unknown {
-  return second instanceof TrustError && second.code === "TLS_FAILED" ? second : first;
+  return isTlsFailure(second) ? second : first;
+}
+
+function isTlsFailure(error: unknown): boolean {
+  return error instanceof TrustError && error.code === "TLS_FAILED";
 }

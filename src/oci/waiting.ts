@@ -18,7 +18,7 @@ export async function raceSignal<T>(work: Promise<T>, signal: AbortSignal | unde
   if (signal.aborted) abort();
   else signal.addEventListener("abort", abort, { once: true });
   try {
-    return await Promise.race([work, promise]);
+    return await Promise.race([promise, work]);
   } finally {
     signal.removeEventListener("abort", abort);
   }
