@@ -26,17 +26,24 @@ export function createAgedCache<V extends object>(options: AgedCacheOptions<V>) 
     // A load gets no caller's signal: one caller's deadline must not fail the others.
     fetchMethod: (_key, old, { context }) => context.load(old as never) as Promise<V>,
     noDeleteOnFetchRejection: true,
+    // Making room for others gives up the place in the cache, not the answer that somebody waits for.
+    ignoreFetchAbort: true,
   });
+  // What seems to come from the future was stored before the clock was set back: nobody knows how old it is.
+  const isWithin = (value: V, limit: number) => {
+    const age = now() - ageOf(value);
+    return age >= 0 && age <= limit;
+  };
   return async (key: string, maxAge: number, load: Load<V>): Promise<{ value: V; staleBecause?: Finding }> => {
     const old = cache.get(key);
-    if (old !== undefined && now() - ageOf(old) <= Math.min(maxAge, ttl)) return { value: old };
+    if (old !== undefined && isWithin(old, Math.min(maxAge, ttl))) return { value: old };
     try {
       const value = await cache.fetch(key, { context: { load }, forceRefresh: true });
       if (value !== undefined) return { value };
       throw new TrustError("INTERNAL", "the cache gave nothing");
     } catch (error) {
       const { category } = asTrustError(error);
-      if (old === undefined || category !== "unavailable" || now() - ageOf(old) > ttl + staleFor) throw error;
+      if (old === undefined || category !== "unavailable" || !isWithin(old, ttl + staleFor)) throw error;
       return { value: old, staleBecause: toFinding(error) };
     }
   };

@@ -67,6 +67,34 @@ describe("a cache of answers with an age", () => {
     await expect(get("k", 100, gone)).rejects.toMatchObject({ code: "IMAGE_NOT_FOUND" });
   });
 
+  it("gives an answer under way to those who wait for it, also where others need its room meanwhile", async () => {
+    const { get } = cacheAt();
+    const slow = Promise.withResolvers<Value>();
+    const waiting = [get("slow", 100, () => slow.promise), get("slow", 0, () => slow.promise)];
+    for (let n = 0; n < 30; n++) await get(`other ${n}`, 100, async () => ({ n, at: 0 }));
+    slow.resolve({ n: 7, at: 0 });
+    for (const { value } of await Promise.all(waiting)) expect(value.n).toBe(7);
+  });
+
+  it("tells the real failure where others needed the room meanwhile", async () => {
+    const { get } = cacheAt();
+    const slow = Promise.withResolvers<Value>();
+    const waiting = get("slow", 100, () => slow.promise);
+    for (let n = 0; n < 30; n++) await get(`other ${n}`, 100, async () => ({ n, at: 0 }));
+    slow.reject(new TrustError("REGISTRY_UNREACHABLE", "down"));
+    await expect(waiting).rejects.toMatchObject({ code: "REGISTRY_UNREACHABLE" });
+  });
+
+  it("does not take an answer for young because the clock was set back", async () => {
+    const { clock, get, load, loads } = cacheAt(10_000);
+    await get("k", 100, load);
+    clock.now = 5_000;
+    expect((await get("k", 100, load)).value.n).toBe(2);
+    expect(loads.count).toBe(2);
+    clock.now = 4_000;
+    await expect(get("k", 100, outage)).rejects.toMatchObject({ code: "REGISTRY_UNREACHABLE" });
+  });
+
   it("never remembers a failure", async () => {
     const { get, load } = cacheAt();
     await expect(get("k", 100, outage)).rejects.toMatchObject({ code: "REGISTRY_UNREACHABLE" });
