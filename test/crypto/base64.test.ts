@@ -54,9 +54,9 @@ describe("decodeBase64", () => {
   });
 
   it("reads and refuses megabytes in little time", () => {
-    const text = Buffer.alloc(3 * 1024 * 1024).toString("base64");
+    const text = Buffer.alloc(16 * 1024 * 1024).toString("base64");
     const started = performance.now();
-    expect(decodeBase64(text, "it").length).toBe(3 * 1024 * 1024);
+    expect(decodeBase64(text, "it").length).toBe(16 * 1024 * 1024);
     expect(() => decodeBase64(`${text}!`, "it")).toThrow(TrustError);
     expect(performance.now() - started).toBeLessThan(2000);
   });
