@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ArgumentSpec, Command, OptionSpec } from "../src/cli/command.ts";
 import { globalOptions } from "../src/cli/command.ts";
+import { aboutOption, flagsOf, usageOf } from "../src/cli/help.ts";
 import { commandTable } from "../src/cli/table.ts";
 import { type ErrorCategory, errorCodes, exitCodes } from "../src/errors.ts";
 import { policyJsonSchema } from "../src/policy/schema.ts";
@@ -67,19 +68,13 @@ ${codes.map(({ code, category, meaning }) => `| ${code} | ${category}: ${meaning
 ${commands.map(commandSection).join("\n")}`;
 }
 
-function commandSection({ name, description, examples, arguments: args, options }: Command): string {
-  const words = Object.entries(args).map(([word, spec]) => usageOf(word, spec));
-  const usage = ["trust", name, Object.keys(options).length > 0 ? "[options]" : "", ...words].filter(Boolean).join(" ");
-  const parts = [`## trust ${name}`, `\`\`\`\n${usage}\n\`\`\``, description];
-  if (words.length > 0) parts.push(argumentTable(args));
+function commandSection(command: Command): string {
+  const { name, description, examples, arguments: args, options } = command;
+  const parts = [`## trust ${name}`, `\`\`\`\n${usageOf(command)}\n\`\`\``, description];
+  if (Object.keys(args).length > 0) parts.push(argumentTable(args));
   if (Object.keys(options).length > 0) parts.push(optionTable(options));
   for (const { about, command } of examples) parts.push(`${about}:\n\n\`\`\`sh\n${command}\n\`\`\``);
   return `${parts.join("\n\n")}\n`;
-}
-
-function usageOf(word: string, { many, optional }: ArgumentSpec): string {
-  const shown = `${word.toUpperCase()}${many === true ? "..." : ""}`;
-  return optional === true ? `[${shown}]` : shown;
 }
 
 function argumentTable(args: Readonly<Record<string, ArgumentSpec>>): string {
@@ -88,22 +83,10 @@ function argumentTable(args: Readonly<Record<string, ArgumentSpec>>): string {
 }
 
 function optionTable(options: Readonly<Record<string, OptionSpec>>): string {
-  const rows = Object.entries(options).map(([name, spec]) => {
-    const short = spec.short === undefined ? "" : `-${spec.short}, `;
-    const value = spec.value === undefined ? "" : ` ${spec.value}`;
-    return `| \`${short}--${name}${value}\` | ${cell(optionText(spec))} |`;
-  });
+  const rows = Object.entries(options).map(
+    ([name, spec]) => `| \`${flagsOf(name, spec)}\` | ${cell(aboutOption(spec))} |`,
+  );
   return ["| option | |", "|---|---|", ...rows].join("\n");
-}
-
-function optionText({ summary, choices, many, required, default: fallback }: OptionSpec): string {
-  const more = [
-    choices === undefined ? "" : `one of ${choices.map((choice) => `\`${choice}\``).join(", ")}`,
-    fallback === undefined ? "" : `default \`${fallback}\``,
-    required === true ? "required" : "",
-    many === true ? "may be repeated" : "",
-  ].filter(Boolean);
-  return [summary, ...more].join("; ");
 }
 
 function errorsPage(): string {

@@ -1,9 +1,11 @@
-#!/usr/bin/env node
-import { lstatSync, mkdirSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
+import { cacheFolder } from "./cache-folder.ts";
 import type { Io, Output } from "./io.ts";
+
+/** Written in by the build. */
+declare const TRUST_VERSION: string | undefined;
 
 interface FlushedOutput extends Output {
   /** When all is handed over. */
@@ -14,8 +16,11 @@ const maxInput = 1024 * 1024;
 
 // The only place where the CLI meets its process: everything else gets what it needs from the Io made here.
 
-// First of all, and nothing but Node's own modules imported before: only what is loaded later is cached.
-useCompileCache();
+// From the sources every file is stripped of its types and compiled; the built command begins with start.ts instead.
+if (typeof TRUST_VERSION !== "string") {
+  const folder = cacheFolder(process.env, process.getuid?.());
+  if (folder !== undefined) enableCompileCache(folder);
+}
 void main();
 
 async function main(): Promise<void> {
@@ -111,22 +116,4 @@ async function ask(question: string, interrupt: () => void): Promise<string> {
   const { askHidden } = await import("./prompt.ts");
   const write = (text: string) => void process.stderr.write(text);
   return askHidden({ input: process.stdin, write, interrupt }, question);
-}
-
-/**
- * Keeps compiled code between runs in a folder that only this user can write. The default, below the system's folder for
- * temporary files, may be made by anybody beforehand, and what is in it is executed.
- */
-function useCompileCache(): void {
-  const { NODE_COMPILE_CACHE, XDG_CACHE_HOME, HOME } = process.env;
-  const caches = XDG_CACHE_HOME || (HOME && join(HOME, ".cache"));
-  if (NODE_COMPILE_CACHE || !caches) return;
-  const folder = join(caches, "imagetrust");
-  try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const { uid, mode } = lstatSync(folder);
-    if (uid === process.getuid?.() && (mode & 0o022) === 0) enableCompileCache(folder);
-  } catch {
-    // Only slower.
-  }
 }

@@ -1,10 +1,9 @@
-import { Argument, CommanderError, InvalidArgumentError, Option, Command as Parser } from "commander";
+import { parseArgs } from "node:util";
 import { TrustError } from "../errors.ts";
 import { type ArgumentSpec, type Command, globalOptions, type OptionSpec, type OptionValues } from "./command.ts";
-import { childrenOf } from "./find.ts";
-import { groups } from "./table.ts";
+import { didYouMean } from "./suggest.ts";
 
-/** What the user typed: values, or the help they asked for. */
+/** What the user typed: values, or the wish for help. */
 export type Parsed =
   | {
       readonly kind: "values";
@@ -12,129 +11,109 @@ export type Parsed =
       readonly options: Readonly<Record<string, unknown>>;
       readonly globals: OptionValues<typeof globalOptions>;
     }
-  | { readonly kind: "help"; readonly text: string };
+  | { readonly kind: "help" };
+
+type OptionSpecs = Readonly<Record<string, OptionSpec>>;
 
 /** Parses what follows the name of a command. Throws `USAGE` for anything the command does not take. */
 export function parseArguments(command: Command, argv: readonly string[]): Parsed {
-  let help = "";
-  const parser = parserOf(command, (text) => {
-    help += text;
-  });
-  try {
-    parser.parse(argv, { from: "user" });
-  } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return { kind: "help", text: help };
-    throw error instanceof CommanderError ? usageError(error, command.name) : error;
+  const specs: OptionSpecs = { ...command.options, ...globalOptions };
+  const fail = (message: string, expected?: string, suggestion?: string): never => {
+    const help = `See: trust help ${command.name}`;
+    throw new TrustError("USAGE", message, {
+      expected,
+      hint: suggestion === undefined ? help : `${suggestion} ${help}`,
+    });
+  };
+  const given = new Map<string, string[]>();
+  const words: string[] = [];
+  for (const token of tokensOf(specs, argv)) {
+    if (token.kind === "option-terminator") continue;
+    if (token.kind === "positional") {
+      words.push(token.value);
+      continue;
+    }
+    if (token.name === "help") return { kind: "help" };
+    const spec = Object.hasOwn(specs, token.name) ? specs[token.name] : undefined;
+    if (spec === undefined)
+      return fail(`unknown flag ${token.rawName}`, undefined, didYouMean(token.name, Object.keys(specs), "--"));
+    given.set(token.name, [...(given.get(token.name) ?? []), valueOfToken(token, spec, fail)]);
   }
-  const values = (specs: Readonly<Record<string, OptionSpec>>) =>
-    Object.fromEntries(Object.entries(specs).map(([name, spec]) => [name, valueIn(parser, name, spec)]));
-  const names = Object.keys(command.arguments);
   return {
     kind: "values",
-    args: Object.fromEntries(names.map((name, index) => [name, parser.processedArgs[index]])),
-    options: values(command.options),
-    globals: values(globalOptions) as OptionValues<typeof globalOptions>,
+    args: argumentValues(command.arguments, words, fail),
+    options: optionValues(command.options, given, fail),
+    globals: optionValues(globalOptions, given, fail) as unknown as OptionValues<typeof globalOptions>,
   };
 }
 
-/** The help of a command. */
-export function helpOf(command: Command): string {
-  let help = "";
-  parserOf(command, (text) => {
-    help += text;
-  }).outputHelp();
-  return help;
-}
+type Fail = (message: string, expected?: string) => never;
 
-/** The help of a group of commands. Throws `USAGE` where `words` go on with something that is not in it. */
-export function groupHelp(group: string, words: readonly string[]): string {
-  let help = "";
-  const parser = quietParser(group === "" ? "trust" : `trust ${group}`, (text) => {
-    help += text;
+function tokensOf(specs: OptionSpecs, argv: readonly string[]) {
+  const options = Object.entries(specs).map(([name, { short, value }]) => {
+    const type = value === undefined ? ("boolean" as const) : ("string" as const);
+    return [name, short === undefined ? { type } : { type, short }] as const;
   });
-  parser.description(group === "" ? "Signs container images, and lets only trusted ones run." : (groups[group] ?? ""));
-  for (const [word, summary] of childrenOf(group)) parser.command(word).summary(summary).description(summary);
-  parser.helpCommand("help [COMMAND]", "say what a command takes").helpOption("-h, --help", "say what there is");
-  if (group === "") parser.option("-V, --version", "print the version");
-  try {
-    if (words.length > 0) parser.parse(words, { from: "user" });
-  } catch (error) {
-    throw error instanceof CommanderError ? usageError(error, group) : error;
-  }
-  parser.outputHelp();
-  return help;
+  // Not strict: its messages know nothing of this program, so that every check is made here, from the tokens.
+  return parseArgs({
+    args: [...argv],
+    options: { ...Object.fromEntries(options), help: { type: "boolean", short: "h" } },
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  }).tokens;
 }
 
-function parserOf(command: Command, writeOut: (text: string) => void): Parser {
-  const parser = quietParser(`trust ${command.name}`, writeOut).description(command.description);
-  for (const [name, spec] of Object.entries(command.arguments)) parser.addArgument(argumentOf(name, spec));
-  for (const [name, spec] of Object.entries(command.options)) parser.addOption(optionOf(name, spec));
-  parser.optionsGroup("Options of every command:");
-  for (const [name, spec] of Object.entries(globalOptions)) parser.addOption(optionOf(name, spec));
-  parser.helpOption("-h, --help", "say what the command takes");
-  parser.addHelpText("after", () => examplesOf(command));
-  return parser;
+interface OptionToken {
+  readonly rawName: string;
+  readonly value: string | undefined;
+  readonly inlineValue: boolean | undefined;
 }
 
-/** A parser that neither prints nor ends the process by itself. */
-function quietParser(name: string, writeOut: (text: string) => void): Parser {
-  const styleTitle = (title: string) => title;
-  return new Parser(name)
-    .exitOverride()
-    .configureOutput({ writeOut, writeErr: () => undefined, getOutHelpWidth: () => 100, getOutHasColors: () => false })
-    .configureHelp({ styleTitle });
-}
-
-function examplesOf(command: Command): string {
-  const lines = command.examples.map(({ about, command: line }) => `  ${about}:\n    ${line}`);
-  return lines.length === 0 ? "" : `\nExamples:\n${lines.join("\n")}\n`;
-}
-
-function argumentOf(name: string, spec: ArgumentSpec): Argument {
-  const placeholder = `${name.toUpperCase()}${spec.many === true ? "..." : ""}`;
-  const argument = new Argument(spec.optional === true ? `[${placeholder}]` : `<${placeholder}>`, spec.summary);
-  return argument.argParser((value: string, previous: unknown) => {
-    check(value, spec.choices);
-    if (spec.many !== true) return value;
-    return Array.isArray(previous) ? [...previous, value] : [value];
-  });
-}
-
-function optionOf(name: string, spec: OptionSpec): Option {
-  const short = spec.short === undefined ? "" : `-${spec.short}, `;
-  const value = spec.value === undefined ? "" : ` <${spec.value}>`;
-  const choices = spec.choices === undefined ? "" : ` (${spec.choices.join(", ")})`;
-  const many = spec.many === true ? "; may be repeated" : "";
-  const option = new Option(`${short}--${name}${value}`, `${spec.summary}${choices}${many}`);
-  if (spec.required === true) option.makeOptionMandatory();
-  if (spec.default !== undefined) option.default(spec.default);
-  if (spec.value === undefined) return option;
-  return option.argParser((text: string, previous: unknown) => {
-    check(text, spec.choices);
-    if (spec.many !== true) return text;
-    return Array.isArray(previous) ? [...previous, text] : [text];
-  });
+function valueOfToken({ rawName, value, inlineValue }: OptionToken, spec: OptionSpec, fail: Fail): string {
+  if (spec.value === undefined) return inlineValue === true ? fail(`the flag ${rawName} takes no value`) : "";
+  // A flag in the place of a value is a value forgotten; what really starts with a dash is written --flag=-value.
+  if (value === undefined || (inlineValue !== true && value.startsWith("-") && value !== "-"))
+    return fail(`the flag ${rawName} wants a value`, spec.value);
+  return checked(value, `the flag ${rawName}`, spec, fail);
 }
 
 /** An empty value is what an unset variable leaves behind in a script: never what was meant. */
-function check(value: string, choices: readonly string[] | undefined): void {
-  if (value === "") throw new InvalidArgumentError("It is empty.");
+function checked(value: string, what: string, { choices }: OptionSpec | ArgumentSpec, fail: Fail): string {
+  if (value === "") return fail(`${what} is empty`);
   if (choices !== undefined && !choices.includes(value))
-    throw new InvalidArgumentError(`Choose one of ${choices.join(", ")}.`);
+    return fail(`${what} cannot be ${JSON.stringify(value)}`, choices.join(", "));
+  return value;
 }
 
-function valueIn(parser: Parser, name: string, spec: OptionSpec): unknown {
-  const option = parser.options.find(({ long }) => long === `--${name}`);
-  const value: unknown = option && parser.getOptionValue(option.attributeName());
-  if (spec.value === undefined) return value === true;
-  if (spec.many === true) return Array.isArray(value) ? value : [];
-  // A flag that is called --no-… counts as on until it is given.
-  return typeof value === "string" ? value : undefined;
+function optionValues(
+  specs: OptionSpecs,
+  given: ReadonlyMap<string, readonly string[]>,
+  fail: Fail,
+): Readonly<Record<string, unknown>> {
+  const entries = Object.entries(specs).map(([name, spec]) => {
+    const values = given.get(name) ?? [];
+    if (spec.value === undefined) return [name, values.length > 0];
+    if (spec.required === true && values.length === 0)
+      return fail(`the flag --${name} is missing`, `--${name} ${spec.value}`);
+    return [name, spec.many === true ? values : (values.at(-1) ?? spec.default)];
+  });
+  return Object.fromEntries(entries);
 }
 
-function usageError(error: CommanderError, name: string): TrustError {
-  const [, message = "", suggestion] =
-    /^(?:error: )?([\s\S]*?)(?:\n\((Did you mean [^)]*)\))?$/.exec(error.message) ?? [];
-  const help = `See: trust help ${name}`.trimEnd();
-  return new TrustError("USAGE", message, { hint: suggestion === undefined ? help : `${suggestion} ${help}` });
+function argumentValues(
+  specs: Readonly<Record<string, ArgumentSpec>>,
+  words: readonly string[],
+  fail: Fail,
+): Readonly<Record<string, unknown>> {
+  const left = [...words];
+  const entries = Object.entries(specs).map(([name, spec]) => {
+    const what = name.toUpperCase();
+    const taken = left.splice(0, spec.many === true ? left.length : 1);
+    if (taken.length === 0 && spec.optional !== true) return fail(`${what} is missing`, `${what}: ${spec.summary}`);
+    for (const word of taken) checked(word, what, spec, fail);
+    return [name, spec.many === true ? taken : taken[0]];
+  });
+  if (left.length > 0) return fail(`${JSON.stringify(left[0])} is one argument too many`);
+  return Object.fromEntries(entries);
 }

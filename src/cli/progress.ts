@@ -12,13 +12,18 @@ export interface Progress {
 const eraseLine = "\r\u001b[2K";
 const maxWidth = 78;
 
-/** A line on standard error that is written over and over; silent with JSON, without a terminal, in CI, and when quiet. */
+/**
+ * A line on standard error that is written over and over; silent with JSON, without a terminal, in CI, for a single thing,
+ * and when quiet.
+ */
 export function createProgress(
   { io, output, quiet }: Pick<CommandContext, "io" | "output" | "quiet">,
   verb: string,
   total?: number,
 ): Progress {
-  if (quiet || output !== "table" || !io.stderr.isTerminal || io.env["CI"]) return { step: () => {}, clear: () => {} };
+  // The terminal is asked last: opening the stream costs time.
+  if (quiet || output !== "table" || total === 1 || io.env["CI"] || !io.stderr.isTerminal)
+    return { step: () => {}, clear: () => {} };
   let done = 0;
   let shown = false;
   return {

@@ -2,6 +2,7 @@ import { asTrustError, exitCodes } from "../errors.ts";
 import { type Command, createContext } from "./command.ts";
 import { type Found, findCommand } from "./find.ts";
 import type { Io } from "./io.ts";
+import { parseArguments } from "./parse.ts";
 import { printError } from "./print.ts";
 import { commandTable } from "./table.ts";
 import { programVersion } from "./version.ts";
@@ -33,7 +34,7 @@ async function dispatch(argv: readonly string[], io: Io): Promise<number> {
 }
 
 async function showGroup({ name, rest }: Found, asksHelp: boolean, io: Io): Promise<number> {
-  const { groupHelp } = await import("./parse.ts");
+  const { groupHelp } = await import("./help.ts");
   const wanted = asksHelp || rest.includes("-h") || rest.includes("--help");
   const text = groupHelp(name, wanted ? rest.filter((word) => !word.startsWith("-")) : rest);
   (wanted ? io.stdout : io.stderr).write(text);
@@ -41,18 +42,14 @@ async function showGroup({ name, rest }: Found, asksHelp: boolean, io: Io): Prom
 }
 
 async function showHelp(command: Command, io: Io): Promise<number> {
-  const { helpOf } = await import("./parse.ts");
+  const { helpOf } = await import("./help.ts");
   io.stdout.write(helpOf(command));
   return 0;
 }
 
 async function runCommand(command: Command, rest: readonly string[], io: Io): Promise<number> {
-  const { parseArguments } = await import("./parse.ts");
   const parsed = parseArguments(command, rest);
-  if (parsed.kind === "help") {
-    io.stdout.write(parsed.text);
-    return 0;
-  }
+  if (parsed.kind === "help") return showHelp(command, io);
   const context = createContext(io, parsed.globals);
   // The parser has checked the values against the same data that types them.
   const code = await command.run(context, parsed.args as never, parsed.options as never);

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
-import { copyFile, link, lstat, open, rename, unlink } from "node:fs/promises";
+// Not `node:fs/promises`, which costs a millisecond of start-up: reading a key on disk needs none of it.
+import fs from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { TrustError } from "../errors.ts";
 
@@ -13,18 +13,45 @@ export const maxSmallFile = 1024 * 1024;
  */
 export async function readSmallFile(path: string, what: string, maxBytes = maxSmallFile): Promise<Buffer> {
   try {
-    await using file = await open(path, "r");
-    const chunks: Buffer[] = [];
-    let size = 0;
-    for (;;) {
-      const { bytesRead, buffer } = await file.read(Buffer.alloc(64 * 1024));
-      if (bytesRead === 0) return Buffer.concat(chunks);
-      size += bytesRead;
-      if (size > maxBytes) throw tooLarge(path, what, maxBytes);
-      chunks.push(buffer.subarray(0, bytesRead));
-    }
+    // A file on disk is there at once, and a command that starts has nothing else to do; anything else may take its time.
+    const found = fs.statSync(path);
+    const bytes = found.isFile() && found.size > 0 ? readFile(path, maxBytes) : await readPipe(path, maxBytes);
+    if (bytes !== undefined) return bytes;
   } catch (cause) {
-    throw cause instanceof TrustError ? cause : readError(path, what, cause);
+    throw readError(path, what, cause);
+  }
+  throw tooLarge(path, what, maxBytes);
+}
+
+/** Nothing where there is more than may be read; what grows meanwhile is cut off there, too. */
+function readFile(path: string, maxBytes: number): Buffer | undefined {
+  const file = fs.openSync(path, "r");
+  try {
+    const { size } = fs.fstatSync(file);
+    if (size > maxBytes) return undefined;
+    const buffer = Buffer.alloc(size + 1);
+    let length = 0;
+    for (;;) {
+      const read = fs.readSync(file, buffer, length, buffer.length - length, null);
+      length += read;
+      if (read === 0) return buffer.subarray(0, length);
+      if (length > size) return undefined;
+    }
+  } finally {
+    fs.closeSync(file);
+  }
+}
+
+async function readPipe(path: string, maxBytes: number): Promise<Buffer | undefined> {
+  await using file = await fs.promises.open(path, "r");
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for (;;) {
+    const { bytesRead, buffer } = await file.read(Buffer.alloc(64 * 1024));
+    if (bytesRead === 0) return Buffer.concat(chunks);
+    size += bytesRead;
+    if (size > maxBytes) return undefined;
+    chunks.push(buffer.subarray(0, bytesRead));
   }
 }
 
@@ -49,7 +76,7 @@ function readError(path: string, what: string, cause: unknown): TrustError {
 /** Throws `FILE_EXISTS` where a name is taken: early, before anybody is asked for anything. */
 export async function refuseExisting(paths: readonly string[]): Promise<void> {
   for (const path of paths) {
-    const taken = await lstat(path).then(
+    const taken = await fs.promises.lstat(path).then(
       () => true,
       () => false,
     );
@@ -80,7 +107,7 @@ export async function writeNewFiles(
   try {
     for (const file of files) staged.push({ temporary: await stage(file), path: file.path });
     for (const { temporary, path } of staged) {
-      await (options.replace === true ? rename(temporary, path) : placeNew(temporary, path));
+      await (options.replace === true ? fs.promises.rename(temporary, path) : placeNew(temporary, path));
       placed.push(path);
     }
   } catch (cause) {
@@ -95,7 +122,7 @@ export async function writeNewFiles(
 async function stage({ path, content, mode }: NewFile): Promise<string> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}`);
   try {
-    await using file = await open(temporary, "wx", mode);
+    await using file = await fs.promises.open(temporary, "wx", mode);
     await file.writeFile(content);
     await file.sync();
     return temporary;
@@ -108,9 +135,9 @@ async function stage({ path, content, mode }: NewFile): Promise<string> {
 /** `link` fails where the name is taken, and does so atomically; some file systems have no links. */
 async function placeNew(temporary: string, path: string): Promise<void> {
   try {
-    await link(temporary, path).catch((cause: unknown) => {
+    await fs.promises.link(temporary, path).catch((cause: unknown) => {
       if (codeOf(cause) === "EEXIST") throw cause;
-      return copyFile(temporary, path, constants.COPYFILE_EXCL);
+      return fs.promises.copyFile(temporary, path, fs.constants.COPYFILE_EXCL);
     });
   } catch (cause) {
     if (codeOf(cause) !== "EEXIST") throw writeError(cause, path);
@@ -124,7 +151,7 @@ function writeError(cause: unknown, path?: string): TrustError {
 }
 
 async function removeQuietly(path: string): Promise<void> {
-  await unlink(path).catch(() => undefined);
+  await fs.promises.unlink(path).catch(() => undefined);
 }
 
 function codeOf(error: unknown): string | undefined {

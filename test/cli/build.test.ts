@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run, tempDir } from "../support/process.ts";
@@ -67,6 +67,45 @@ describe("start-up", () => {
       expect(packages.filter((name) => heavy.includes(name))).toEqual([]);
     },
   );
+});
+
+describe("compiled code", () => {
+  const cache = join(folder.path, ".cache/imagetrust");
+  const verify = () => trust("verify", "--key", "none.pub", "app:1");
+
+  test("is kept for the commands that end soon, for their user alone, and used", async () => {
+    rmSync(cache, { recursive: true, force: true });
+    const first = await verify();
+    const kept = readdirSync(cache).filter((name) => name.endsWith("-verify"));
+    expect(kept).toHaveLength(1);
+    const [path] = kept.map((name) => join(cache, name));
+    expect(statSync(path ?? "").mode & 0o777).toBe(0o600);
+    const before = statSync(path ?? "").mtimeMs;
+    expect(await verify()).toEqual(first);
+    expect(statSync(path ?? "").mtimeMs).toBe(before);
+  });
+
+  test("that is damaged, cut off or of another program is made anew, and changes nothing", async () => {
+    const first = await verify();
+    const [path = ""] = readdirSync(cache)
+      .filter((name) => name.endsWith("-verify"))
+      .map((name) => join(cache, name));
+    const good = readFileSync(path);
+    const flipped = Buffer.from(good);
+    flipped[good.length >> 1] = (flipped[good.length >> 1] ?? 0) ^ 0xff;
+    for (const bad of [Buffer.alloc(0), good.subarray(0, good.length >> 1), flipped, Buffer.from("hello")]) {
+      writeFileSync(path, bad);
+      expect(await verify()).toEqual(first);
+      expect(readFileSync(path).equals(bad)).toBe(false);
+    }
+  });
+
+  test("is not needed", async () => {
+    const args = ["verify", "--key", "none.pub", "app:1"];
+    expect(await run(node, [built, ...args], { cwd: folder.path, env: { ...env, HOME: "/nowhere" } })).toEqual(
+      await verify(),
+    );
+  });
 });
 
 test("the licences of what is inside the bundle go with it", () => {

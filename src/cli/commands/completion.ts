@@ -11,7 +11,7 @@ export const command = defineCommand({
     { about: "For zsh", command: "echo 'source <(trust completion zsh)' >> ~/.zshrc" },
     { about: "For fish", command: "trust completion fish > ~/.config/fish/completions/trust.fish" },
   ],
-  arguments: { shell: { summary: `the shell: ${shells.join(", ")}`, choices: shells } },
+  arguments: { shell: { summary: "the shell", choices: shells } },
   options: {},
   async run({ io }, { shell }) {
     const { completionNodes } = await import("../completion/nodes.ts");
