@@ -35,10 +35,11 @@ export function askHidden(terminal: Terminal, question: string): Promise<string>
       else typed += character;
     }
   };
-  terminal.write(question);
+  // The question comes last: what is typed when it shows must not be echoed any more.
   input.setRawMode(true);
   input.on("data", onData);
   input.resume();
+  terminal.write(question);
   return promise.finally(() => {
     input.off("data", onData);
     input.pause();

@@ -5,19 +5,32 @@ import { askHidden } from "../../src/cli/prompt.ts";
 function terminal() {
   const seen: string[] = [];
   const modes: boolean[] = [];
+  const order: string[] = [];
   const events = new EventEmitter();
   const input = Object.assign(events, {
-    setRawMode: (raw: boolean) => void modes.push(raw),
+    setRawMode: (raw: boolean) => {
+      modes.push(raw);
+      order.push(`raw ${raw}`);
+    },
     resume: () => undefined,
     pause: () => undefined,
   });
   let interrupted = 0;
-  const answer = askHidden(
-    { input, write: (text) => void seen.push(text), interrupt: () => void interrupted++ },
-    "Password: ",
-  );
+  const write = (text: string) => {
+    seen.push(text);
+    order.push(text);
+  };
+  const answer = askHidden({ input, write, interrupt: () => void interrupted++ }, "Password: ");
   const type = (text: string | Buffer) => events.emit("data", Buffer.from(text));
-  return { answer, type, seen, modes, interrupts: () => interrupted, listeners: () => events.listenerCount("data") };
+  return {
+    answer,
+    type,
+    seen,
+    modes,
+    order,
+    interrupts: () => interrupted,
+    listeners: () => events.listenerCount("data"),
+  };
 }
 
 test("an answer is what was typed until Enter, and nothing of it is shown", async () => {
@@ -27,6 +40,13 @@ test("an answer is what was typed until Enter, and nothing of it is shown", asyn
   expect(seen).toEqual(["Password: ", "\n"]);
   expect(modes).toEqual([true, false]);
   expect(listeners()).toBe(0);
+});
+
+test("the echo is off before the question shows, and on again at the end", async () => {
+  const { answer, type, order } = terminal();
+  type("x\r");
+  await answer;
+  expect(order).toEqual(["raw true", "Password: ", "raw false", "\n"]);
 });
 
 test("characters of several bytes count as one, also when they come in pieces", async () => {
