@@ -13,6 +13,8 @@ export interface AuthorizedRequest {
   readonly repository?: string | undefined;
   readonly scopes: Scopes;
   readonly signal?: AbortSignal | undefined;
+  /** Send user and password although the registry has not asked, where they stay secret. */
+  readonly eager?: boolean;
 }
 
 /** An `Authorization` header: a token for some scopes, or a password or token that the user gave. */
@@ -45,17 +47,19 @@ export interface AuthSettings extends TokenCacheSettings {
 
 type Method = { readonly kind: "basic" } | ({ readonly kind: "token" } & TokenService);
 
+const basic: Method = { kind: "basic" };
+
 export function createAuthorizer(settings: AuthSettings): Authorizer {
   const { headers } = settings;
   const methods = new Map<string, Method>();
   const tokens = createTokenCache(settings);
   const credentials = createCredentialMemo(settings);
   const authorize = async (request: AuthorizedRequest, url: URL): Promise<Authorization | undefined> => {
-    const method = methods.get(request.registry);
-    if (method === undefined) return undefined;
-    const { registry, scopes, signal } = request;
-    const credential = await credentials.get(request);
+    const { registry, scopes, signal, eager = false } = request;
     const channel = channelOf(url);
+    const method = methods.get(registry) ?? (eager && channel !== "plain" ? basic : undefined);
+    if (method === undefined) return undefined;
+    const credential = await credentials.get(request);
     if (credential !== undefined && channel === "plain") throw notConfidential(registry, url);
     if (credential?.registryToken !== undefined) return given(`Bearer ${credential.registryToken}`, scopes);
     if (method.kind === "basic") return given(basicAuthorization(credential), scopes);
@@ -104,7 +108,7 @@ function chooseChallenge(challenges: readonly Challenge[]): Challenge | undefine
 }
 
 function methodOf({ scheme, parameters }: Challenge): Method {
-  if (scheme === "basic") return { kind: "basic" };
+  if (scheme === "basic") return basic;
   return { kind: "token", realm: parameters["realm"] ?? "", service: parameters["service"] };
 }
 

@@ -97,7 +97,7 @@ function liesIn(repository: string | undefined, path: string): boolean {
 function parseEntry(entry: unknown, where: string): Credential | undefined {
   if (!isJsonObject(entry)) throw invalidEntry(where, "an object");
   const { auth, username, password, identitytoken, registrytoken } = entry;
-  if (isText(registrytoken)) return { registryToken: registrytoken };
+  if (isText(registrytoken) && /^[\x21-\x7e]+$/.test(registrytoken)) return { registryToken: registrytoken };
   const basic = isText(auth)
     ? decodeAuth(auth, where)
     : isText(password)

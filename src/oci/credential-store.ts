@@ -85,7 +85,7 @@ async function writeConfig(path: string, document: JsonObject): Promise<void> {
     }
     await rename(temporary, target);
   } catch (cause) {
-    if (temporary !== undefined) await rm(temporary, { force: true });
+    if (temporary !== undefined) await rm(temporary, { force: true }).catch(() => {});
     const found = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
     throw new TrustError("FILE_UNWRITABLE", `${path} cannot be written`, { found, cause });
   }

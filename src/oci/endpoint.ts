@@ -49,11 +49,6 @@ export function isLoopbackHost(host: string): boolean {
   return name === "localhost" || name === "[::1]" || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name);
 }
 
-/** Whether what is sent there stays secret: HTTPS, or this machine itself. */
-export function isConfidential(url: URL): boolean {
-  return url.protocol === "https:" || isLoopbackHost(url.host);
-}
-
 const shownParameters = new Set(["scope", "n", "last", "digest", "mount", "from", "artifactType"]);
 
 /** The URL as it may be shown: of the query only what is never a secret. */

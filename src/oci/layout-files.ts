@@ -143,7 +143,7 @@ async function writeFile(path: string, content: AsyncIterable<Uint8Array>): Prom
     await attemptWrite(path, () => rename(temporary, path));
     await syncFolder(folder);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => {});
     throw error;
   }
 }

@@ -67,6 +67,8 @@ export function listRepositories(
     scopes: catalogScope,
     accept: [200],
     signal: options.signal,
+    // Registries list to everybody what everybody may pull, and do not say that there is more.
+    eager: true,
   });
 }
 

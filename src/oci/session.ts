@@ -1,7 +1,8 @@
+import { TrustError } from "../errors.ts";
 import { type Asked, answerError } from "./answers.ts";
 import type { Authorization, Authorizer } from "./auth.ts";
 import { discard } from "./body.ts";
-import { endpointOf, type PlainHttp } from "./endpoint.ts";
+import { endpointOf, type PlainHttp, type Scheme } from "./endpoint.ts";
 import { requireTransport, sendFollowing } from "./redirects.ts";
 import { isTransientStatus, pauseAfter, type RetrySettings, retrying } from "./retry.ts";
 import { createSchemeMemo } from "./schemes.ts";
@@ -20,6 +21,8 @@ export interface RegistryRequest extends Asked {
   readonly signal?: AbortSignal | undefined;
   /** Statuses that are an answer; any other is an error. */
   readonly accept: readonly number[];
+  /** Credentials go along although nobody asked: the answer is less without them, not a refusal. */
+  readonly eager?: boolean;
   /** False where only the caller knows how to go on after a failure; an answer 429 is waited for all the same. */
   readonly repeat?: boolean;
 }
@@ -52,7 +55,7 @@ export function createSession(settings: SessionSettings): Session {
     if (typeof target === "string") {
       // Only the first try may find out the scheme: no credential has left yet, and none leaves over a guess.
       const answered = await schemes.send(endpoint, (scheme) =>
-        sendKnown(settings, request, new URL(`${scheme}://${endpoint.host}/v2/${target}`)),
+        sendKnown(settings, request, apiUrl(scheme, endpoint.host, target)),
       );
       return authorized(settings, request, answered);
     }
@@ -86,6 +89,16 @@ interface Answered {
   readonly url: URL;
   readonly response: HttpResponse;
   readonly authorization: Authorization | undefined;
+}
+
+/** A name can be well formed and still be no host, as with port 99999. */
+function apiUrl(scheme: Scheme, host: string, target: string): URL {
+  const url = URL.parse(`${scheme}://${host}/v2/${target}`);
+  if (url !== null) return url;
+  throw new TrustError("REFERENCE_INVALID", `${host} cannot be a registry`, {
+    expected: "a host name or address, and a port up to 65535",
+    found: host,
+  });
 }
 
 /** Sends with what the registry is known to ask for. */

@@ -109,7 +109,8 @@ async function exchange(request: HttpRequest, connection: Connection, timeouts: 
   sent.on("response", resolve);
   // Listens for good: an error after the answer is the body's to tell.
   sent.on("error", reject);
-  const writing = writeBody(sent, body).catch(watch.fail);
+  // Not awaited: a source that stands still must not keep the answer, or the end, from coming.
+  writeBody(sent, body).catch(watch.fail);
   try {
     const message = await promise;
     const pieces = readBody(sent, message, watch);
@@ -119,7 +120,6 @@ async function exchange(request: HttpRequest, connection: Connection, timeouts: 
   } catch (error) {
     watch.end();
     sent.destroy();
-    await writing;
     throw watch.errorOf(error);
   }
 }

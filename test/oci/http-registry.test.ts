@@ -146,6 +146,10 @@ describe("a manifest", () => {
     expect((await registry.resolve(at(running.host))).digest).toBe(image.descriptor.digest);
   });
 
+  test.each([["127.0.0.1:99999"], ["1.2.3.4.5"], ["a.0x"]])("is not asked of %s, which is no host", async (host) => {
+    await expect(registry.resolve(at(host))).rejects.toMatchObject({ code: "REFERENCE_INVALID", category: "usage" });
+  });
+
   test.each([["../../x"], ["v1/../v2"], ["v1?x=y"], ["a b"], [""], [`sha256:${"A".repeat(64)}`]])(
     "cannot be asked for as %j",
     async (reference) => {
@@ -286,6 +290,28 @@ describe("listings", () => {
   test("of more than 4 MiB a page are refused", async () => {
     const { host } = await serve((_request, response) => sendJson(response, 200, { tags: ["x".repeat(2 ** 22)] }));
     await expect(collect(registry.listTags(at(host)))).rejects.toMatchObject({ code: "CONTENT_TOO_LARGE" });
+  });
+});
+
+describe("the list of repositories", () => {
+  test("is asked for with credentials at once, as some registries show strangers less without a word", async () => {
+    const { host } = await serve((request, response) => {
+      const isBob = request.headers.authorization === `Basic ${Buffer.from("bob:secret").toString("base64")}`;
+      sendJson(response, 200, { repositories: isBob ? ["private", "public"] : ["public"] });
+    });
+    const credentials = { credentialsFor: async () => ({ username: "bob", password: "secret" }) };
+    expect(await collect(createHttpRegistry({ credentials }).listRepositories(host))).toEqual(["private", "public"]);
+    expect(await collect(registry.listRepositories(host))).toEqual(["public"]);
+  });
+
+  test("is asked for without credentials where they would not stay secret", async () => {
+    const proxy = await serve((request, response) => {
+      expect(request.headers.authorization).toBeUndefined();
+      sendJson(response, 200, { repositories: ["public"] });
+    });
+    const credentials = { credentialsFor: async () => ({ username: "bob", password: "secret" }) };
+    const open = createHttpRegistry({ credentials, plainHttp: true, proxyEnv: { http_proxy: proxy.origin } });
+    expect(await collect(open.listRepositories("registry.example.com"))).toEqual(["public"]);
   });
 });
 

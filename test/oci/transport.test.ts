@@ -254,6 +254,21 @@ describe("sending", () => {
     await expect.poll(() => closed).toBe(true);
   });
 
+  test("a source that stands still is given up with the request", async () => {
+    const { origin } = await serve(() => {});
+    const stream = {
+      size: 10,
+      async *open() {
+        yield Buffer.alloc(1);
+        await new Promise(() => {});
+      },
+    };
+    const slow = transportWith({ timeouts });
+    await expect(slow.send({ method: "PUT", url: new URL(origin), headers: {}, body: stream })).rejects.toMatchObject({
+      code: "REGISTRY_UNREACHABLE",
+    });
+  });
+
   test("a URL with a user is refused: it would become an Authorization header", async () => {
     const { host, requests } = await serve((_request, response) => response.end());
     await expect(get(`http://user:secret@${host}/`)).rejects.toMatchObject({ code: "REGISTRY_REFUSED" });
