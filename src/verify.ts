@@ -66,7 +66,7 @@ async function decide(options: VerifierOptions, store: EvidenceStore, request: V
       ...base,
       noMatch,
       ...rest,
-      validUntil: listedAt === undefined ? undefined : listedAt + settings.evidenceTtl,
+      validUntil: listedAt === undefined ? undefined : Math.max(decidedAt, listedAt + settings.evidenceTtl),
     }); // 7
   } catch (error) {
     return verdictOf({ ...base, policies: [], failure: toFinding(error) });

@@ -1,13 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { TrustError } from "../src/errors.ts";
 import { cosign, signatureTag } from "../src/formats/cosign.ts";
 import type { SignatureFormat } from "../src/formats/format.ts";
 import { formats } from "../src/formats/index.ts";
 import { sigstoreBundle } from "../src/formats/sigstore-bundle.ts";
 import type { Signer } from "../src/keys/signer.ts";
 import type { ImageReference } from "../src/oci/reference.ts";
+import type { Registry } from "../src/oci/registry.ts";
 import type { PolicyMode, TrustPolicy } from "../src/policy/policy.ts";
+import { defaultSettings } from "../src/policy/settings.ts";
 import { categoriesOf } from "../src/policy/verdict.ts";
 import { signImage } from "../src/sign.ts";
+import { createVerifier } from "../src/verify.ts";
 import { newSigner } from "./support/signers.ts";
 import { openStage, type Stage } from "./support/stage.ts";
 
@@ -294,6 +298,45 @@ describe("an outage", () => {
     expect((await verifier.verify({ image: image.text })).status).toBe("unavailable");
     await stage.resume();
     expect((await verifier.verify({ image: image.text })).outcome).toBe("allow");
+  });
+});
+
+describe("an outage of one place of signatures", () => {
+  const halfBroken = (): Registry => ({
+    ...stage.registry,
+    async listReferrers() {
+      throw new TrustError("REGISTRY_ERROR", "503");
+    },
+  });
+  const verifierWith = (registry: () => Registry) =>
+    createVerifier({
+      registry: { ...stage.registry, listReferrers: (...asked) => registry().listReferrers(...asked) },
+      policies: () => ({ policies: [policyBy(alice)], revision: "1" }),
+      settings: defaultSettings,
+      now: () => stage.clock.now,
+    });
+
+  it("shows in the verdict where it rests on what the place had before", async () => {
+    const image = await freshImage();
+    await sign(image.ref, alice);
+    let registry = stage.registry;
+    const verifier = verifierWith(() => registry);
+    expect(await verifier.verify({ image: image.text })).toMatchObject({ outcome: "allow", unsafe: [] });
+    registry = halfBroken();
+    stage.clock.now += 61_000;
+    expect(await verifier.verify({ image: image.text })).toMatchObject({
+      outcome: "allow",
+      unsafe: [expect.stringContaining("out of reach")],
+    });
+    stage.clock.now += 24 * 3600_000;
+    expect(await verifier.verify({ image: image.text })).toMatchObject({ outcome: "deny", status: "unavailable" });
+  });
+
+  it("leaves an allow that rests on another place, valid for no longer than now", async () => {
+    const image = await freshImage();
+    await sign(image.ref, alice, [cosign]);
+    const verdict = await verifierWith(halfBroken).verify({ image: image.text });
+    expect(verdict).toMatchObject({ outcome: "allow", unsafe: [], validUntil: verdict.decidedAt });
   });
 });
 

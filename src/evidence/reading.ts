@@ -28,5 +28,9 @@ export function staleness(resolved: ResolvedTag, evidence: Evidence): readonly s
     evidence.staleBecause === undefined
       ? []
       : [`the registry is out of reach; the signatures were listed at ${at(evidence.listedAt)}`];
-  return [...tag, ...listing];
+  const kept =
+    evidence.keptFrom === undefined
+      ? []
+      : [`some places of signatures are out of reach; what they had was listed at ${at(evidence.keptFrom)}`];
+  return [...tag, ...listing, ...kept];
 }

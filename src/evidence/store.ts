@@ -1,11 +1,12 @@
 import type { Digest } from "../crypto/digest.ts";
 import { type Finding, toFinding } from "../errors.ts";
-import type { FoundSignatures, SignatureFormat, TrustMaterial } from "../formats/format.ts";
+import type { FoundSignatures, SignatureBundle, SignatureFormat, TrustMaterial } from "../formats/format.ts";
 import { openPlaces } from "../oci/places.ts";
 import { formatReference, formatRepository, type ImageReference, type RepositoryName } from "../oci/reference.ts";
 import type { Registry } from "../oci/registry.ts";
 import type { VerifierSettings } from "../policy/settings.ts";
 import { createAgedCache } from "./aged-cache.ts";
+import { boundPlaces } from "./bounded-places.ts";
 import { createProver, type Proved } from "./prover.ts";
 
 /** What is proved about a subject, and a finding for each claim that could not be proved or place that could not be read. */
@@ -17,6 +18,8 @@ export interface Evidence extends Proved {
   readonly askedAt: number;
   /** The registry's failure, where the listing is an older one used in its place. */
   readonly staleBecause?: Finding;
+  /** When what is out of reach now was listed, where it counts all the same; milliseconds since 1970. */
+  readonly keptFrom?: number | undefined;
 }
 
 /** What a tag stood for, and when it was asked. */
@@ -48,8 +51,11 @@ interface EvidenceOptions {
 interface Listing extends FoundSignatures {
   readonly listedAt: number;
   readonly askedAt: number;
+  readonly keptFrom?: number;
 }
 
+/** What is read for one image, at most. */
+const maxReadBytes = 16 * 1024 * 1024;
 const maxListingBytes = 64 * 1024 * 1024;
 const maxTags = 20_000;
 
@@ -88,8 +94,8 @@ export function createEvidenceStore(options: EvidenceOptions): EvidenceStore {
       const key = `${formatRepository(name)}@${subject}`;
       const { value, staleBecause } = await listings(key, maxAge, (old) => list(options, name, subject, old));
       const proved = await prove(value, subject, trust);
-      const { complete, listedAt, askedAt } = value;
-      if (staleBecause === undefined) return { ...proved, complete, listedAt, askedAt };
+      const { complete, listedAt, askedAt, keptFrom } = value;
+      if (staleBecause === undefined) return { ...proved, complete, listedAt, askedAt, keptFrom };
       return { ...proved, complete, listedAt, askedAt: now(), staleBecause };
     },
   };
@@ -113,11 +119,12 @@ async function list(
 ): Promise<Listing> {
   const { registry, settings, formats, now } = options;
   const listedAt = now();
-  const places = openPlaces(registry, name, {
+  const opened = openPlaces(registry, name, {
     maxSignatures: settings.limits.signatures,
     maxPages: settings.limits.pages,
     signal: AbortSignal.timeout(settings.limits.timeout),
   });
+  const places = boundPlaces(opened, maxReadBytes);
   const results = await Promise.allSettled(formats.map((format) => format.find(places, subject)));
   const found = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
@@ -128,30 +135,35 @@ async function list(
       ...found.flatMap((item) => item.findings),
       ...failures.map((error) => toFinding(error)),
     ]),
-    complete: failures.length === 0 && found.every((item) => item.complete),
+    complete: failures.length === 0 && !places.isExhausted() && found.every((item) => item.complete),
     listedAt,
     askedAt: listedAt,
   };
-  return listing.findings.some((finding) => finding.category === "unavailable")
-    ? partialListing(listing, old)
-    : listing;
+  if (listing.findings.every((finding) => finding.category !== "unavailable")) return listing;
+  const age = old === undefined ? Number.NaN : listedAt - old.listedAt;
+  return partialListing(listing, age >= 0 && age <= settings.evidenceTtl + settings.staleEvidence ? old : undefined);
 }
 
 /** Too old at birth, so that the next question asks again; keeps what the last whole listing had. */
 function partialListing(listing: Listing, old: Listing | undefined): Listing {
-  const bundles = [...(old?.bundles ?? []), ...listing.bundles];
-  return {
-    ...listing,
-    bundles: [...new Map(bundles.map((bundle) => [`${bundle.format} ${bundle.claimId}`, bundle])).values()],
-    complete: false,
-    listedAt: old?.listedAt ?? 0,
-  };
+  const partial = { ...listing, complete: false, listedAt: old?.listedAt ?? 0 };
+  const seen = new Set(listing.bundles.map(claimOf));
+  const kept = old?.bundles.filter((bundle) => !seen.has(claimOf(bundle))) ?? [];
+  if (kept.length === 0) return partial;
+  return { ...partial, bundles: [...kept, ...listing.bundles], keptFrom: partial.listedAt };
+}
+
+function claimOf(bundle: SignatureBundle): string {
+  return `${bundle.format} ${bundle.claimId}`;
 }
 
 function distinctFindings(findings: readonly Finding[]): readonly Finding[] {
   return [
     ...new Map(
-      findings.map((finding) => [`${finding.code} ${finding.message} ${finding.evidence ?? ""}`, finding]),
+      findings
+        // That a limit was reached is told once, for all that was not read.
+        .filter((finding) => finding.code !== "EVIDENCE_INCOMPLETE")
+        .map((finding) => [`${finding.code} ${finding.message} ${finding.evidence ?? ""}`, finding]),
     ).values(),
   ];
 }

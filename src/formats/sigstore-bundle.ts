@@ -31,7 +31,10 @@ export const sigstoreBundle: SignatureFormat = { name, find, verify, sign };
 async function find(places: EvidencePlaces, subject: Digest): Promise<FoundSignatures> {
   const listing = await places.referrers(subject);
   const wanted = listing.descriptors.slice(0, places.maxSignatures);
-  const found = await mapLimit(wanted, readsAtOnce, (descriptor) => read(places, descriptor));
+  const located = await mapLimit(wanted, readsAtOnce, (descriptor) => locate(places, descriptor));
+  // Small ones first: attestations of megabytes must not use up what may be read before the signatures are.
+  const layers = located.flatMap((item) => ("layer" in item ? [item.layer] : [])).sort((a, b) => a.size - b.size);
+  const found = [...located, ...(await mapLimit(layers, readsAtOnce, (layer) => read(places, layer)))];
   return {
     bundles: found.flatMap((item) => ("bundle" in item ? [item.bundle] : [])),
     findings: found.flatMap((item) => ("finding" in item ? [item.finding] : [])),
@@ -39,18 +42,32 @@ async function find(places: EvidencePlaces, subject: Digest): Promise<FoundSigna
   };
 }
 
-/** One referrer: a bundle, a finding that says why it cannot be read, or (another kind of artifact) nothing. */
-async function read(places: EvidencePlaces, descriptor: Descriptor) {
+/** One referrer: the blob of a bundle, a finding that says why it cannot be read, or (another artifact) nothing. */
+async function locate(places: EvidencePlaces, descriptor: Descriptor) {
   try {
     const { bytes, descriptor: fetched } = await places.manifest(descriptor);
     const manifest = parseManifest(bytes, fetched.mediaType);
     const [layer, second] = manifest.kind === "manifest" ? manifest.layers : [];
     // artifactType and annotations are not consulted: registries and clients label bundles wrongly.
     if (layer === undefined || second !== undefined || !layer.mediaType.startsWith(bundleMediaTypePrefix)) return {};
-    const content = await places.blob(layer, maxSignatureBytes);
-    return { bundle: bundleOf(content, layer.digest) };
+    return { layer };
   } catch (error) {
-    return { finding: toFinding(error, { evidence: descriptor.digest }) };
+    return { finding: toFinding(missingSignature(error), { evidence: descriptor.digest }) };
+  }
+}
+
+/** What is listed and gone is no image that nobody can find. */
+function missingSignature(error: unknown): unknown {
+  if (!(error instanceof TrustError) || error.code !== "IMAGE_NOT_FOUND") return error;
+  const { message, expected, found } = error;
+  return new TrustError("SIGNATURE_MISSING", message, { expected, found });
+}
+
+async function read(places: EvidencePlaces, layer: Descriptor) {
+  try {
+    return { bundle: bundleOf(await places.blob(layer, maxSignatureBytes), layer.digest) };
+  } catch (error) {
+    return { finding: toFinding(error, { evidence: layer.digest }) };
   }
 }
 
