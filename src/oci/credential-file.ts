@@ -5,7 +5,7 @@ import { type Credential, credentialOf } from "./credential.ts";
 import { dockerHub } from "./reference.ts";
 
 /** The key of Docker Hub in Docker's files and for its helpers. */
-export const dockerHubKey = "https://index.docker.io/v1/";
+const dockerHubKey = "https://index.docker.io/v1/";
 const hubKeys = new Set(["docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com"]);
 const maxFileBytes = 1024 * 1024;
 

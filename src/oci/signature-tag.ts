@@ -81,7 +81,7 @@ function isSignatureLayer({ annotations }: JsonObject): boolean {
  * A manifest with these layers and the config that belongs to it: an image config whose `diff_ids` and `history` have
  * one entry a layer, because readers that append parse it. The same layers make the same config.
  */
-export function encodeLayers({ document, entries }: SharedContent) {
+function encodeLayers({ document, entries }: SharedContent) {
   const config = Buffer.from(
     JSON.stringify({
       architecture: "",
