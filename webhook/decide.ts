@@ -71,7 +71,9 @@ function settleTag({ route, settings }: Question, verdict: Verdict, image: strin
 /** A decision that enforces and rests on a digest holds for that digest only, not for what the tag becomes. */
 function mustPin({ settings, isTemplate }: Question, verdict: Verdict): boolean {
   if (isTemplate && settings.pin === "pods") return false;
-  return verdict.digest !== undefined && verdict.policies.some((policy) => policy.mode === "enforce");
+  // A policy that excludes the image passes it by its name, satisfied by nobody.
+  const rests = verdict.policies.some(({ mode, satisfiedBy }) => mode === "enforce" && satisfiedBy.length > 0);
+  return verdict.digest !== undefined && rests;
 }
 
 function patchOf(question: Question): Pick<AdmissionResponse, "patch" | "patchType"> {

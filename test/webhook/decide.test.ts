@@ -110,6 +110,18 @@ describe("decide", () => {
         expect(ask([verdict], { route }).response).toEqual({ allowed: true, auditAnnotations: expect.any(Object) });
     });
 
+    it.each(["validate", "mutate"] as const)(
+      "neither pins nor refuses on /%s what is exempt and only watched",
+      (route) => {
+        const exempt = policy({ satisfiedBy: [] });
+        const watching = policy({ name: "watch", mode: "audit", passed: false, findings: [findingOf("NO_SIGNATURE")] });
+        for (const settings of [pin, { ...pin, digest: "verify-only" } as const]) {
+          const { response } = ask([trusted(tag, { policies: [exempt, watching] })], { route, settings });
+          expect(response).toEqual({ allowed: true, auditAnnotations: expect.any(Object) });
+        }
+      },
+    );
+
     it("pins what one policy trusts and another warns about", () => {
       const warned = policy({ name: "strict", mode: "warn", passed: false, findings: [findingOf("NO_SIGNATURE")] });
       const verdict = trusted(tag, { policies: [policy(), warned] });
