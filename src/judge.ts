@@ -68,6 +68,7 @@ export function evaluateAll(
   return matched.map(({ policy, excluded }) => evaluatePolicy(policy, excluded, facts));
 }
 
+/** Whether the image is refused; that a policy only warns or watches refuses nothing. */
 export function isDenied(judgement: Judgement): boolean {
-  return judgement.policies.some((policy) => !policy.passed);
+  return judgement.policies.some((policy) => policy.mode === "enforce" && !policy.passed);
 }

@@ -236,6 +236,18 @@ describe("time", () => {
     expect(stage.requests).toEqual([]);
   });
 
+  it("asks nothing again for what no policy refuses: a policy on trial costs no more than one in force", async () => {
+    const image = await freshImage();
+    await sign(image.ref, alice);
+    const trial = policyBy(bob, { name: "trial", mode: "audit" });
+    const verifier = stage.verifier([policyBy(alice), trial]);
+    await verifier.verify({ image: image.text });
+    stage.requests.length = 0;
+    stage.clock.now += 9_000;
+    expect((await verifier.verify({ image: image.text })).outcome).toBe("allow");
+    expect(stage.requests).toEqual([]);
+  });
+
   it("sees a moved tag after the tag's time", async () => {
     const image = await freshImage();
     await sign(image.ref, alice);
