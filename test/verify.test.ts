@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { TrustError } from "../src/errors.ts";
+import { exitCodeOf, TrustError } from "../src/errors.ts";
 import { cosign, signatureTag } from "../src/formats/cosign.ts";
 import type { SignatureFormat } from "../src/formats/format.ts";
 import { formats } from "../src/formats/index.ts";
@@ -154,6 +154,22 @@ describe("what no policy speaks about", () => {
       outcome: "deny",
       status: "no-policy",
     });
+  });
+  it("is denied for that, whatever a policy that only warns could not find out", async () => {
+    const image = await freshImage();
+    const verifier = stage.verifier([policyBy(alice, { mode: "warn" })]);
+    await stage.outage();
+    try {
+      const verdict = await verifier.verify({ image: image.text });
+      expect(verdict).toMatchObject({
+        outcome: "deny",
+        status: "no-policy",
+        findings: [{ code: "NO_POLICY" }, { code: "REGISTRY_UNREACHABLE" }],
+      });
+      expect(exitCodeOf(categoriesOf(verdict))).toBe(1);
+    } finally {
+      await stage.resume();
+    }
   });
   it("is not what is excluded: that passes without a request", async () => {
     const verdict = await stage

@@ -92,6 +92,8 @@ function outcomeOf(facts: VerdictFacts): Outcome {
 }
 
 function statusOf(facts: VerdictFacts): Status {
+  // Denied whatever else is or will be known: no outage that ends, and no signature that comes, changes it.
+  if (facts.noMatch === "deny") return "no-policy";
   const failing = facts.policies.filter((policy) => !policy.passed);
   const enforced = failing.filter((policy) => policy.mode === "enforce");
   const telling = (enforced.length > 0 ? enforced : failing).flatMap((policy) => policy.findings);
