@@ -41,11 +41,17 @@ export function decide(question: Question): Decision {
     auditAnnotations: { verdicts: evidenceAnnotation(verdicts) },
   };
   if (denied.length > 0) {
-    const status = { code: 403, reason: "Forbidden", message: denialMessage(denied) };
+    const status = { ...refusalOf(denied), message: denialMessage(denied) };
     return { outcome: "deny", verdicts, response: { allowed: false, status, ...common } }; // 3
   }
   const outcome = warnings.length === 0 ? "allow" : "warn";
   return { outcome, verdicts, response: { allowed: true, ...common, ...patchOf(question) } }; // 4
+}
+
+/** Where nothing is known against any image, the client hears that the service has no answer, not that it may not. */
+function refusalOf(denied: readonly Verdict[]) {
+  const isOutage = denied.every(({ status }) => status === "unavailable");
+  return isOutage ? { code: 503, reason: "ServiceUnavailable" } : { code: 403, reason: "Forbidden" };
 }
 
 function settle(question: Question, image: string): Verdict {

@@ -47,6 +47,12 @@ describe("decide", () => {
     expect(response.allowed).toBe(false);
     expect(response.patch).toBeUndefined();
     expect(response.status?.message).toContain("REGISTRY_UNREACHABLE");
+    expect(response.status).toMatchObject({ code: 503, reason: "ServiceUnavailable" });
+  });
+
+  it("forbids where one image is refused and another cannot be verified now", () => {
+    const { response } = ask([unreachable(pinned), untrusted(`other@${digest}`)]);
+    expect(response.status).toMatchObject({ code: 403, reason: "Forbidden" });
   });
 
   it("denies an image that has no verdict", () => {
