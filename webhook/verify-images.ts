@@ -37,10 +37,24 @@ export async function verifyImages(question: ImageQuestion): Promise<ReadonlyMap
 
 async function verify({ verifier, object }: ImageQuestion, image: string, signal: AbortSignal): Promise<Verdict> {
   try {
+    if (imageId.test(image)) throw notAName(image);
     return await verifier.verify({ image, object, signal });
   } catch (error) {
     return denial(image, error);
   }
+}
+
+/**
+ * By the rules of names this is a tag of an official image called `sha256`; a node takes it, or the beginning of one,
+ * for the ID of whatever image it holds already (containerd, CRI `ImageStatus`), and pulls nothing.
+ */
+const imageId = /^sha(?:256|384|512):[0-9a-f]+$/;
+
+function notAName(image: string): TrustError {
+  return new TrustError("REFERENCE_INVALID", "an image ID says nothing of where the image comes from", {
+    expected: "[HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]",
+    found: image.slice(0, 150),
+  });
 }
 
 async function eachAtMost(images: readonly string[], answer: (image: string) => Promise<void>): Promise<void> {

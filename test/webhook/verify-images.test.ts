@@ -41,6 +41,15 @@ describe("verifyImages", () => {
     expect(most).toBe(16);
   });
 
+  it.each([`sha256:${"a".repeat(64)}`, "sha256:abcdef", `sha512:${"0".repeat(128)}`])(
+    "denies %s, an image on the node whoever brought it there, without asking",
+    async (image) => {
+      const verifier = verifierOf(async (request) => trusted(request.image, { digest: undefined, exempt: true }));
+      const verdicts = await verifyImages({ verifier, images: [image], object, budget: 1000 });
+      expect(verdicts.get(image)).toMatchObject({ outcome: "deny", findings: [{ code: "REFERENCE_INVALID" }] });
+    },
+  );
+
   it("denies at the deadline what is not known, and keeps what is", async () => {
     const verifier = verifierOf(async ({ image }) => (image === "slow" ? never : trusted(image)));
     const started = performance.now();
