@@ -1,7 +1,7 @@
 import type { Digest } from "./crypto/digest.ts";
 import { type Finding, toFinding } from "./errors.ts";
 import { withDeadline } from "./evidence/deadline.ts";
-import { findingsOf, isBare, staleness } from "./evidence/reading.ts";
+import { factsOf, isBare, staleness } from "./evidence/reading.ts";
 import type { EvidenceStore, ResolvedTag } from "./evidence/store.ts";
 import type { TrustMaterial } from "./formats/format.ts";
 import type { ImageReference } from "./oci/reference.ts";
@@ -39,11 +39,7 @@ export async function judge(question: Question, tagAge: number, evidenceAge: num
     if (isBare(evidence) && ref.digest !== undefined) await withDeadline(store.confirm(ref, evidenceAge), signal);
     return {
       digest: resolved.digest,
-      policies: evaluateAll(matched, {
-        subject: resolved.digest,
-        proofs: evidence.proofs,
-        findings: findingsOf(evidence),
-      }),
+      policies: evaluateAll(matched, factsOf(resolved.digest, evidence)),
       unsafe: staleness(resolved, evidence),
       askedAt: Math.min(resolved.resolvedAt, evidence.askedAt),
       listedAt: evidence.listedAt,

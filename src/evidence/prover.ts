@@ -1,19 +1,13 @@
 import { LRUCache } from "lru-cache";
 import type { Digest } from "../crypto/digest.ts";
 import { type Finding, TrustError, toFinding } from "../errors.ts";
-import type {
-  FoundSignatures,
-  SignatureBundle,
-  SignatureFormat,
-  TrustMaterial,
-  VerifiedSignature,
-} from "../formats/format.ts";
+import type { FoundSignatures, Proof, SignatureBundle, SignatureFormat, TrustMaterial } from "../formats/format.ts";
 
-type Proof = { readonly proof: VerifiedSignature } | { readonly finding: Finding };
+type Attempt = { readonly proof: Proof } | { readonly finding: Finding };
 
 /** What of a listing is proved, and a finding for each claim that is not. */
 export interface Proved {
-  readonly proofs: readonly VerifiedSignature[];
+  readonly proofs: readonly Proof[];
   readonly findings: readonly Finding[];
 }
 
@@ -22,10 +16,10 @@ const maxProofs = 20_000;
 /** Proves the claims of a listing under some trust material, each once, remembered by content. */
 export function createProver(formats: readonly SignatureFormat[]) {
   // Counted by size: with `max` the cache would make room for all of them at once, which one verification must not pay.
-  const proofs = new LRUCache<string, Promise<Proof>>({ maxSize: maxProofs, sizeCalculation: () => 1 });
+  const proofs = new LRUCache<string, Promise<Attempt>>({ maxSize: maxProofs, sizeCalculation: () => 1 });
   const byListing = new WeakMap<FoundSignatures, Map<string, Promise<Proved>>>();
 
-  const proveBundle = (bundle: SignatureBundle, subject: Digest, trust: TrustMaterial): Promise<Proof> => {
+  const proveBundle = (bundle: SignatureBundle, subject: Digest, trust: TrustMaterial): Promise<Attempt> => {
     const key = proofKey(bundle, subject, trust);
     const known = proofs.get(key);
     if (known !== undefined) return known;
@@ -59,7 +53,7 @@ async function attemptProof(
   bundle: SignatureBundle,
   subject: Digest,
   trust: TrustMaterial,
-): Promise<Proof> {
+): Promise<Attempt> {
   try {
     const format = formats.find((candidate) => candidate.name === bundle.format);
     if (format === undefined) throw new TrustError("INTERNAL", "a signature of a format that is not known");

@@ -1,4 +1,8 @@
+import type { Digest } from "../crypto/digest.ts";
 import { type Finding, TrustError, toFinding } from "../errors.ts";
+import type { VerifiedAttestation } from "../formats/format.ts";
+import { signaturePredicate } from "../formats/statement.ts";
+import type { EvaluationFacts } from "../policy/facts.ts";
 import type { Evidence, ResolvedTag } from "./store.ts";
 
 /** Nothing at all was found; a digest that does not exist deserves another message than one that nobody signed. */
@@ -6,8 +10,23 @@ export function isBare(evidence: Evidence): boolean {
   return evidence.proofs.length === 0 && evidence.findings.length === 0 && evidence.staleBecause === undefined;
 }
 
+/** What the evidence says to a policy: signatures, attestations apart, and why the rest does not count. */
+export function factsOf(subject: Digest, evidence: Evidence): EvaluationFacts {
+  const proofs = evidence.proofs.filter((proof) => proof.kind === "signature");
+  const attestations = evidence.proofs.filter((proof) => proof.kind === "attestation");
+  return { subject, proofs, attestations, findings: [...findingsOf(evidence), ...attestations.map(notASignature)] };
+}
+
+function notASignature({ predicateType, evidence }: VerifiedAttestation): Finding {
+  const error = new TrustError("NOT_A_SIGNATURE", "this is an attestation, which does not sign the image", {
+    expected: `predicateType ${signaturePredicate}`,
+    found: `an attestation, predicateType ${predicateType.slice(0, 200)}`,
+  });
+  return toFinding(error, { evidence });
+}
+
 /** Why claims were not proved, and what the reader could not see. */
-export function findingsOf(evidence: Evidence): readonly Finding[] {
+function findingsOf(evidence: Evidence): readonly Finding[] {
   if (evidence.staleBecause !== undefined) return [...evidence.findings, evidence.staleBecause];
   const outOfReach = evidence.findings.some((finding) => finding.category === "unavailable");
   if (evidence.complete || outOfReach) return evidence.findings;

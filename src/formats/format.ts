@@ -40,8 +40,8 @@ export type SignerIdentity =
 
 declare const proved: unique symbol;
 
-/** A signature that is proved: this signer, over this subject. Only `formats/` can make one. */
-export interface VerifiedSignature {
+/** What every proof says: this signer, over this subject. Only `formats/` can make one. */
+interface ProofFacts {
   readonly [proved]: true;
   readonly format: string;
   readonly evidence: Digest;
@@ -49,11 +49,26 @@ export interface VerifiedSignature {
   readonly signer: SignerIdentity;
   /** Times proved by a log or a timestamp authority, RFC 3339 UTC; empty for a bare key signature. */
   readonly signedAt: readonly string[];
+}
+
+/** A signature of an image that is proved. */
+export interface VerifiedSignature extends ProofFacts {
+  readonly kind: "signature";
   /** Annotations inside the signed statement. */
   readonly annotations: Readonly<Record<string, string>>;
   /** The image name inside the signed statement, where the format has one. */
   readonly dockerReference?: string;
 }
+
+/** An attestation that is proved: a statement about the image, which does not sign it. */
+export interface VerifiedAttestation extends ProofFacts {
+  readonly kind: "attestation";
+  readonly predicateType: string;
+  /** The signed in-toto statement, as its bytes; large ones are read only where somebody asks. */
+  readonly statement: Uint8Array;
+}
+
+export type Proof = VerifiedSignature | VerifiedAttestation;
 
 /** What a verifier believes while it proves signatures. `revision` changes whenever the content does. */
 export interface TrustMaterial {
@@ -100,11 +115,16 @@ export interface SignatureFormat {
   readonly name: string;
   find(places: EvidencePlaces, subject: Digest): Promise<FoundSignatures>;
   /** Proves the claim for that subject, or throws why not (`untrusted` codes). */
-  verify(bundle: SignatureBundle, subject: Digest, trust: TrustMaterial): Promise<VerifiedSignature>;
+  verify(bundle: SignatureBundle, subject: Digest, trust: TrustMaterial): Promise<Proof>;
   sign(request: SignRequest): Promise<MadeSignature>;
 }
 
-/** The only constructor of a proof; rule 5.3 of the architecture test keeps it inside `formats/`. */
-export function proveSignature(facts: Omit<VerifiedSignature, typeof proved>): VerifiedSignature {
-  return facts as VerifiedSignature;
+/** The only constructor of a proof; the architecture test keeps it inside `formats/`. */
+export function proveSignature(facts: Omit<VerifiedSignature, typeof proved | "kind">): VerifiedSignature {
+  return { kind: "signature", ...facts } as VerifiedSignature;
+}
+
+/** The only constructor of a proved attestation. */
+export function proveAttestation(facts: Omit<VerifiedAttestation, typeof proved | "kind">): VerifiedAttestation {
+  return { kind: "attestation", ...facts } as VerifiedAttestation;
 }

@@ -9,13 +9,14 @@ import {
   type FoundSignatures,
   type MadeSignature,
   maxSignatureBytes,
+  type Proof,
+  proveAttestation,
   proveSignature,
   readsAtOnce,
   type SignatureBundle,
   type SignatureFormat,
   type SignRequest,
   type TrustMaterial,
-  type VerifiedSignature,
 } from "./format.ts";
 import { findSigner } from "./prove.ts";
 import { inTotoPayloadType, parseStatement, signaturePredicate, statementV1 } from "./statement.ts";
@@ -113,23 +114,21 @@ function keyHint(bundle: JsonObject): string | undefined {
   return bytes.length === 32 ? bytes.toString("hex") : undefined;
 }
 
-async function verify(bundle: SignatureBundle, subject: Digest, trust: TrustMaterial): Promise<VerifiedSignature> {
+async function verify(bundle: SignatureBundle, subject: Digest, trust: TrustMaterial): Promise<Proof> {
   const { hint, envelope } = parseBundle(bundle.content);
   const key = await findSigner(trust, dssePae(envelope.payloadType, envelope.payload), envelope.signature, hint);
   const statement = parseStatement(envelope.payloadType, envelope.payload, subject);
-  if (statement.predicateType !== signaturePredicate)
-    throw new TrustError("NOT_A_SIGNATURE", "this is an attestation, which does not sign the image", {
-      expected: `predicateType ${signaturePredicate}`,
-      found: statement.predicateType.slice(0, 200),
-    });
-  return proveSignature({
+  const facts = {
     format: name,
     evidence: bundle.evidence,
     subject,
     signer: { kind: "key", keyId: key.keyId },
     signedAt: [],
-    annotations: statement.annotations,
-  });
+  } as const;
+  const { predicateType, annotations } = statement;
+  if (predicateType !== signaturePredicate)
+    return proveAttestation({ ...facts, predicateType, statement: envelope.payload });
+  return proveSignature({ ...facts, annotations });
 }
 
 async function sign(request: SignRequest): Promise<MadeSignature> {

@@ -1,12 +1,14 @@
 import type { Digest } from "../crypto/digest.ts";
 import type { Finding } from "../errors.ts";
-import type { SignerIdentity, VerifiedSignature } from "../formats/format.ts";
+import type { SignerIdentity, VerifiedAttestation, VerifiedSignature } from "../formats/format.ts";
 import type { Authority } from "./policy.ts";
 
 /** What is known of an image when a policy judges it. */
 export interface EvaluationFacts {
   readonly subject: Digest;
   readonly proofs: readonly VerifiedSignature[];
+  /** Proved too, but about the image; never a signature of it. */
+  readonly attestations?: readonly VerifiedAttestation[];
   /** Why other claims were not proved, or places not read. */
   readonly findings: readonly Finding[];
 }

@@ -18,7 +18,10 @@ async function outcomes(folder: string, ...names: string[]): Promise<string[]> {
   return Promise.all(
     bundles.map((bundle) =>
       cosign.verify(bundle, subject, trust).then(
-        (proof) => `ok ${proof.dockerReference} ${JSON.stringify(proof.annotations)}`,
+        (proof) =>
+          proof.kind === "signature"
+            ? `ok ${proof.dockerReference} ${JSON.stringify(proof.annotations)}`
+            : "attestation",
         (error: { code: string }) => error.code,
       ),
     ),

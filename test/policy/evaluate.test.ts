@@ -23,7 +23,9 @@ async function proofBy(
 ): Promise<VerifiedSignature> {
   const image = parseReference("registry.example.com/app:1");
   const made = await format.sign({ image, subject: { mediaType: "x", digest, size: 1 }, signer, annotations, now: 0 });
-  return format.verify(made.bundle, digest, trusting(signer));
+  const proof = await format.verify(made.bundle, digest, trusting(signer));
+  if (proof.kind !== "signature") throw new Error("an image signature was made");
+  return proof;
 }
 
 const authority = (
