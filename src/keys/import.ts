@@ -1,9 +1,9 @@
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject, sign, verify } from "node:crypto";
 import { promisify } from "node:util";
+import { findPemBlocks, type PemBlock } from "../crypto/pem.ts";
 import { algorithmOf, type PublicKey, toPublicKey } from "../crypto/public-key.ts";
 import { TrustError } from "../errors.ts";
 import { isKeyFile, parseKeyFile } from "./keyfile.ts";
-import { findPemBlocks, type PemBlock } from "./pem.ts";
 
 export interface PrivateKey {
   readonly privateKey: KeyObject;

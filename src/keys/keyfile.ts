@@ -2,9 +2,9 @@ import { createPrivateKey, type KeyObject, randomBytes, scrypt } from "node:cryp
 import { xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
 import { decodeBase64 } from "../crypto/base64.ts";
 import { isJsonObject, type JsonObject, parseStrictJson } from "../crypto/json.ts";
+import { findPemBlocks, formatPem } from "../crypto/pem.ts";
 import { algorithmOf } from "../crypto/public-key.ts";
 import { TrustError } from "../errors.ts";
-import { findPemBlocks, formatPem } from "./pem.ts";
 
 // The key file of cosign and skopeo: PEM around JSON around scrypt and NaCl's secretbox around PKCS #8.
 // github.com/sigstore/cosign pkg/cosign/keys.go, github.com/secure-systems-lab/go-securesystemslib/encrypted

@@ -2,11 +2,11 @@ import { createPrivateKey, createPublicKey, randomBytes, scryptSync } from "node
 import { readFileSync } from "node:fs";
 import { xsalsa20poly1305 } from "@noble/ciphers/salsa.js";
 import { describe, expect, test } from "vitest";
+import { findPemBlocks, formatPem } from "../../src/crypto/pem.ts";
 import { parsePublicKey, toPublicKey } from "../../src/crypto/public-key.ts";
 import { TrustError } from "../../src/errors.ts";
 import { generateKey } from "../../src/keys/import.ts";
 import { formatKeyFile, isKeyFile, parseKeyFile } from "../../src/keys/keyfile.ts";
-import { findPemBlocks, formatPem } from "../../src/keys/pem.ts";
 import { codeOf, codeOfRejection } from "../support/errors.ts";
 
 const fixture = (name: string) => readFileSync(new URL(`../fixtures/keys/${name}`, import.meta.url), "utf8");
