@@ -106,6 +106,18 @@ export const errorCodes = {
     category: "untrusted",
     hint: "A signature is listed but its content is gone; sign the image again with: trust sign --key KEY IMAGE",
   },
+  CERTIFICATE_INVALID: {
+    category: "untrusted",
+    hint: "The certificate breaks a rule of RFC 5280 or may not sign code; have it issued anew, then sign again",
+  },
+  CERTIFICATE_UNTRUSTED: {
+    category: "untrusted",
+    hint: "Sign with a certificate of an authority that the policy names, and put its intermediates beside it",
+  },
+  CERTIFICATE_EXPIRED: {
+    category: "untrusted",
+    hint: "Sign again while the certificate is valid; a timestamp makes the signature outlive it",
+  },
   SIGNER_NOT_TRUSTED: {
     category: "untrusted",
     hint: "Have the image signed by one of the authorities of the policy, or add the signer's key as an authority",
