@@ -38,7 +38,7 @@ export interface Content {
 
 type Algorithm = "sha256" | "sha512";
 
-export function digestOf(bytes: Uint8Array, algorithm: Algorithm = "sha256"): string {
+function digestOf(bytes: Uint8Array, algorithm: Algorithm = "sha256"): string {
   return `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
 }
 

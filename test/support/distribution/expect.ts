@@ -78,7 +78,7 @@ export function jsonOf(answer: Answer): Readonly<Record<string, unknown>> {
 }
 
 /** The codes of an error document, which must have the form that the specification gives it. */
-export function errorCodes(answer: Answer): readonly string[] {
+function errorCodes(answer: Answer): readonly string[] {
   const { errors } = jsonOf(answer);
   if (!Array.isArray(errors) || errors.length === 0) fail(answer, "a list of errors");
   return (errors as readonly unknown[]).map((error) => {
