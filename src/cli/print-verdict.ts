@@ -1,7 +1,7 @@
 import type { SignerIdentity } from "../formats/format.ts";
 import type { PolicyResult, Verdict } from "../policy/verdict.ts";
 import type { Output } from "./io.ts";
-import { formatFinding, paint, plain } from "./print.ts";
+import { formatFindings, paint, plain } from "./print.ts";
 
 const marks = { allow: ["green", "✔"], warn: ["yellow", "!"], deny: ["red", "✘"] } as const;
 
@@ -11,17 +11,15 @@ export function formatVerdict(output: Output, verdict: Verdict): string {
   const title = `${paint(output, color, mark)} ${plain(verdict.image)}  ${paint(output, color, `${verdict.outcome}, ${verdict.status}`)}\n`;
   const digest = verdict.digest === undefined ? "" : line("digest", verdict.digest);
   const policies = verdict.policies.map((policy) => formatPolicy(output, policy));
-  const findings = verdict.findings.map((finding) => formatFinding(output, finding, "  "));
   const unsafe = verdict.unsafe.map((text) => line("unsafe", plain(text)));
-  return [title, digest, ...policies, ...findings, ...unsafe].join("");
+  return [title, digest, ...policies, formatFindings(output, verdict.findings, "  "), ...unsafe].join("");
 }
 
 function formatPolicy(output: Output, { name, mode, passed, satisfiedBy, findings }: PolicyResult): string {
   const by = satisfiedBy.map(({ authority, signer }) => `${authority} (${formatSigner(signer)})`).join(", ");
   const state = passed ? `passed${by === "" ? "" : `: signed by ${by}`}` : "not passed";
   const shownMode = mode === "enforce" ? "" : `, mode ${mode}`;
-  const lines = findings.map((finding) => formatFinding(output, finding, "    "));
-  return line("policy", plain(`${name}${shownMode} ${state}`)) + lines.join("");
+  return line("policy", plain(`${name}${shownMode} ${state}`)) + formatFindings(output, findings, "    ");
 }
 
 function formatSigner(signer: SignerIdentity): string {

@@ -53,6 +53,15 @@ export function formatFinding(output: Output, finding: Finding, indent = ""): st
   return `${lines.join("\n")}\n`;
 }
 
+/** Findings one after the other; a hint that several in a row share is said once, after the last of them. */
+export function formatFindings(output: Output, findings: readonly Finding[], indent: string): string {
+  const texts = findings.map((finding, index) => {
+    const shared = findings[index + 1]?.hint === finding.hint;
+    return formatFinding(output, shared ? { ...finding, hint: "" } : finding, indent);
+  });
+  return texts.join("");
+}
+
 /** Prints an error on standard error: for people, or as one line of JSON; its causes only when asked. */
 export function printError(
   io: Pick<Io, "stderr">,

@@ -1,4 +1,4 @@
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync, writeSync } from "node:fs";
 import Module, { createRequire, enableCompileCache } from "node:module";
 import { join } from "node:path";
 import { Script } from "node:vm";
@@ -20,7 +20,8 @@ declare const __dirname: string;
 
 const digestBytes = 32;
 
-if (process.argv.length === 3 && process.argv[2] === "--version") process.stdout.write(`${TRUST_VERSION}\n`);
+// Asked for by scripts, often: needs none of the rest.
+if (process.argv.length === 3 && process.argv[2] === "--version") writeSync(1, `${TRUST_VERSION}\n`);
 else run();
 
 function run(): void {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { formatFinding, formatTable, plain, printError, toJson } from "../../src/cli/print.ts";
+import { formatFinding, formatFindings, formatTable, plain, printError, toJson } from "../../src/cli/print.ts";
 import { asTrustError, TrustError } from "../../src/errors.ts";
 
 const hostile = "a\u001b[31mred\u001b[0m\u0007\u009b2Jb\nc\u202ed\ttab";
@@ -40,6 +40,21 @@ test("a finding says code, message, expected, found and hint, each on its line, 
   );
   expect(formatFinding(output, finding, "  ")).toBe("  DIGEST_MISMATCH: other\n    hint     look\n");
   expect(formatFinding(colored, finding)).toContain("\u001b[");
+});
+
+test("a hint that findings in a row share is said once, after the last of them", () => {
+  const finding = { code: "NO_SIGNATURE", category: "untrusted", message: "m" } as const;
+  const text = formatFindings(
+    output,
+    [
+      { ...finding, hint: "a" },
+      { ...finding, hint: "a" },
+      { ...finding, hint: "b" },
+    ],
+    "",
+  );
+  expect(text.match(/hint .*/g)).toEqual(["hint     a", "hint     b"]);
+  expect(text.match(/NO_SIGNATURE/g)).toHaveLength(3);
 });
 
 describe("an error", () => {
