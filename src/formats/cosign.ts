@@ -1,6 +1,6 @@
 import { decodeBase64 } from "../crypto/base64.ts";
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../crypto/digest.ts";
-import { isJsonObject, parseStrictJson } from "../crypto/json.ts";
+import { describeJson, isJsonObject, parseStrictJson } from "../crypto/json.ts";
 import { TrustError, toFinding } from "../errors.ts";
 import type { EvidencePlaces } from "../oci/evidence-places.ts";
 import { type Descriptor, parseManifest } from "../oci/manifest.ts";
@@ -106,7 +106,7 @@ function parsePayload(content: Uint8Array) {
   if (!isJsonObject(payload) || !isJsonObject(critical))
     throw malformed("the payload has no critical part", "critical", typeof critical);
   if (critical["type"] !== payloadType)
-    throw malformed("the payload is of another type", payloadType, String(critical["type"]));
+    throw malformed("the payload is of another type", payloadType, describeJson(critical["type"]));
   const image = critical["image"];
   const digest = isJsonObject(image) ? image["docker-manifest-digest"] : undefined;
   if (typeof digest !== "string")

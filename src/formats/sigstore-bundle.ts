@@ -1,6 +1,6 @@
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../crypto/digest.ts";
 import { type DsseEnvelope, dssePae, parseDsseEnvelope } from "../crypto/dsse.ts";
-import { isJsonObject, type JsonObject, parseStrictJson } from "../crypto/json.ts";
+import { describeJson, isJsonObject, type JsonObject, parseStrictJson } from "../crypto/json.ts";
 import { TrustError, toFinding } from "../errors.ts";
 import type { EvidencePlaces } from "../oci/evidence-places.ts";
 import { type Descriptor, emptyDescriptor, emptyJson, mediaTypes, parseManifest } from "../oci/manifest.ts";
@@ -87,7 +87,7 @@ function parseBundle(content: Uint8Array): ParsedBundle {
   if (!isJsonObject(bundle)) throw malformed("the bundle is not an object", "an object", typeof bundle);
   const mediaType = bundle["mediaType"];
   if (typeof mediaType !== "string" || !readableBundles.test(mediaType))
-    throw malformed("unknown media type of a bundle", bundleMediaType, String(mediaType));
+    throw malformed("unknown media type of a bundle", bundleMediaType, describeJson(mediaType));
   if (bundle["dsseEnvelope"] === undefined)
     throw malformed("the bundle does not sign an image", "dsseEnvelope", Object.keys(bundle).join(", "));
   return { hint: keyHint(bundle), envelope: parseDsseEnvelope(bundle["dsseEnvelope"]) };

@@ -1,5 +1,5 @@
 import { type Digest, digestAlgorithm, digestHex } from "../crypto/digest.ts";
-import { isJsonObject, type JsonObject, parseStrictJson } from "../crypto/json.ts";
+import { describeJson, isJsonObject, type JsonObject, parseStrictJson } from "../crypto/json.ts";
 import { TrustError } from "../errors.ts";
 
 export const inTotoPayloadType = "application/vnd.in-toto+json";
@@ -30,7 +30,7 @@ export function parseStatement(payloadType: string, payload: Uint8Array, subject
   const statement = parseStrictJson(payload, "the in-toto statement");
   if (!isJsonObject(statement)) throw malformed("the statement is not an object", "an object", typeof statement);
   if (!statementTypes.includes(statement["_type"]))
-    throw malformed("unknown type of statement", statementV1, String(statement["_type"]));
+    throw malformed("unknown type of statement", statementV1, describeJson(statement["_type"]));
   const { predicateType } = statement;
   if (typeof predicateType !== "string" || predicateType === "")
     throw malformed("the statement has no predicateType", "a URI", typeof predicateType);
@@ -68,7 +68,7 @@ function describeList(value: unknown): string {
 function describeSubject(item: unknown): string {
   const digests = isJsonObject(item) && isJsonObject(item["digest"]) ? item["digest"] : {};
   const [algorithm, hex] = Object.entries(digests)[0] ?? ["none", ""];
-  return `${algorithm}:${String(hex)}`.slice(0, 150);
+  return `${algorithm}:${describeJson(hex)}`.slice(0, 150);
 }
 
 /** The entries that are text; numbers and booleans as text. What is nested is left out. */

@@ -99,6 +99,11 @@ describe("payloads that the right key signed", () => {
       { critical: { ...good.critical, type: "atomic container signature" }, optional: null },
       "SIGNATURE_MALFORMED",
     ],
+    [
+      "a type that cannot even be shown",
+      { critical: { ...good.critical, type: { toString: 1 } }, optional: null },
+      "SIGNATURE_MALFORMED",
+    ],
     ["no digest", { critical: { ...good.critical, image: {} }, optional: null }, "SIGNATURE_MALFORMED"],
     [
       "a digest that is no text",

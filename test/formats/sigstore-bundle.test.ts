@@ -136,6 +136,12 @@ describe("statements that the right key signed", () => {
     ["no predicate type", { ...goodStatement, predicateType: undefined }, "SIGNATURE_MALFORMED"],
     ["another kind of statement", { ...goodStatement, _type: "https://example.com/Statement" }, "SIGNATURE_MALFORMED"],
     ["a list", [goodStatement], "SIGNATURE_MALFORMED"],
+    ["a kind that cannot even be shown", { ...goodStatement, _type: { toString: 1 } }, "SIGNATURE_MALFORMED"],
+    [
+      "a digest that cannot even be shown",
+      { ...goodStatement, subject: [{ digest: { sha256: { toString: 1 } } }] },
+      "SUBJECT_MISMATCH",
+    ],
   ])("%s", async (_name, statement, expected) => {
     expect(await outcome(await bundleOf(JSON.stringify(statement)), subject, trusting(signer))).toBe(expected);
   });
@@ -166,6 +172,7 @@ describe("containers", () => {
       (b) => ({ ...b, mediaType: "application/vnd.dev.sigstore.bundle.v0.9+json" }),
       "SIGNATURE_MALFORMED",
     ],
+    ["a media type that cannot even be shown", (b) => ({ ...b, mediaType: { toString: 1 } }), "SIGNATURE_MALFORMED"],
     ["no media type", ({ mediaType, ...b }) => b, "SIGNATURE_MALFORMED"],
     ["no envelope", ({ dsseEnvelope, ...b }) => b, "SIGNATURE_MALFORMED"],
     ["no material", ({ verificationMaterial, ...b }) => b, "SIGNATURE_MALFORMED"],
