@@ -11,12 +11,12 @@ export interface Proved {
   readonly findings: readonly Finding[];
 }
 
-const maxProofs = 20_000;
+/** A proof may hold what it was made from, which an attestation has megabytes of. */
+const maxProofBytes = 64 * 1024 * 1024;
 
 /** Proves the claims of a listing under some trust material, each once, remembered by content. */
 export function createProver(formats: readonly SignatureFormat[]) {
-  // Counted by size: with `max` the cache would make room for all of them at once, which one verification must not pay.
-  const proofs = new LRUCache<string, Promise<Attempt>>({ maxSize: maxProofs, sizeCalculation: () => 1 });
+  const proofs = new LRUCache<string, Promise<Attempt>>({ maxSize: maxProofBytes });
   const byListing = new WeakMap<FoundSignatures, Map<string, Promise<Proved>>>();
 
   const proveBundle = (bundle: SignatureBundle, subject: Digest, trust: TrustMaterial): Promise<Attempt> => {
@@ -24,7 +24,7 @@ export function createProver(formats: readonly SignatureFormat[]) {
     const known = proofs.get(key);
     if (known !== undefined) return known;
     const proof = attemptProof(formats, bundle, subject, trust);
-    proofs.set(key, proof);
+    proofs.set(key, proof, { size: bundle.content.length + 1000 });
     return proof;
   };
   const proveListing = async (listing: FoundSignatures, subject: Digest, trust: TrustMaterial) => {
