@@ -1,7 +1,11 @@
-import { execFileSync } from "node:child_process";
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openLayout } from "../../src/oci/layout.ts";
+import { parseReference } from "../../src/oci/reference.ts";
+import { pushImage, tinyImage } from "../support/images.ts";
 import { run, tempDir } from "../support/process.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -20,6 +24,7 @@ afterAll(() => folder.cleanup());
 
 const bare = Object.fromEntries(Object.keys(process.env).map((name) => [name, undefined]));
 const env = { ...bare, PATH: process.env["PATH"], HOME: folder.path, TRUST_PASSWORD: "secret" };
+const cleanEnv = { PATH: env.PATH, HOME: env.HOME, TRUST_PASSWORD: env.TRUST_PASSWORD };
 const trust = (...args: string[]) => run(node, [built, ...args], { cwd: folder.path, env });
 
 describe("the built command", () => {
@@ -38,6 +43,68 @@ describe("the built command", () => {
 });
 
 const heavy = ["zod", "yaml", "fastify", "node-forge", "pino", "bcryptjs", "prom-client", "@noble/ciphers"];
+
+describe("the whole job with nothing but the built files", () => {
+  /** Starts a server and gives its URL; `stop` ends it and gives its exit code. */
+  async function serve(...args: string[]) {
+    const child = spawn(node, [built, ...args], { cwd: folder.path, env: cleanEnv, stdio: ["ignore", "pipe", "pipe"] });
+    let log = "";
+    child.stderr.on("data", (chunk: Buffer) => {
+      log += chunk.toString();
+    });
+    const ended = once(child, "close").then(([code]) => code as number);
+    const first = once(child.stdout, "data").then(([chunk]) => String(chunk));
+    const line = await Promise.race([first, ended.then((code) => `ended with ${code}: ${log}`)]);
+    const stop = () => {
+      child.kill("SIGTERM");
+      return ended;
+    };
+    return { url: /^listening on (\S+)\n$/.exec(line)?.[1] ?? line, stop };
+  }
+
+  test("a registry, a key, a signature, a verdict, a webhook", async () => {
+    const registry = await serve("registry", "serve", "--storage", "storage", "--listen", "127.0.0.1:0");
+    try {
+      const host = new URL(registry.url).host;
+      const layout = await openLayout(join(folder.path, "layout"), { create: true });
+      await pushImage(layout, parseReference("layout/app:1"), tinyImage("build"));
+      const image = `${host}/app:1`;
+      for (const args of [
+        ["push", "layout", image],
+        ["key", "generate"],
+        ["sign", "--key", "trust.key", "--format", "bundle", "--format", "cosign", image],
+        ["verify", "--key", "trust.pub", image],
+        ["audit", "registry", host, "--key", "trust.pub"],
+      ])
+        expect(await trust(...args), args.join(" ")).toMatchObject({ code: 0, stderr: "" });
+      writeFileSync(
+        join(folder.path, "policy.yaml"),
+        "apiVersion: imagetrust.dev/v1alpha1\nkind: ClusterTrustPolicy\nmetadata: { name: p }\n" +
+          'spec: { images: [{ glob: "**" }], authorities: [{ name: a, key: { file: trust.pub } }] }\n',
+      );
+      expect(await trust("verify", "--policy", "policy.yaml", image)).toMatchObject({ code: 0, stderr: "" });
+      const args = ["--policy", "policy.yaml", "--cert-dir", "certs", "--listen", "127.0.0.1:0"];
+      const webhook = await serve("webhook", "serve", ...args);
+      expect(webhook.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
+      expect(await webhook.stop()).toBe(0);
+    } finally {
+      expect(await registry.stop()).toBe(0);
+    }
+  });
+});
+
+test("the library works where its dependencies are installed", async () => {
+  const consumer = join(folder.path, "consumer");
+  cpSync(dist, join(consumer, "dist"), { recursive: true });
+  symlinkSync(join(root, "node_modules"), join(consumer, "node_modules"));
+  const program = `
+    import { createHttpRegistry, createVerifier, defaultSettings } from "./dist/index.js";
+    const policies = () => ({ policies: [], revision: "" });
+    const verifier = createVerifier({ registry: createHttpRegistry(), policies, settings: defaultSettings, now: Date.now });
+    console.log((await verifier.verify({ image: "nginx" })).status);`;
+  const result = await run(node, ["--input-type=module", "-e", program], { cwd: consumer, env });
+  expect(result).toEqual({ code: 0, stdout: "no-policy\n", stderr: "" });
+});
 
 describe("start-up", () => {
   /** The chunks that a command line has loaded, with what they were made of. */

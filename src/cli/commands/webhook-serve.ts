@@ -54,8 +54,8 @@ export const command = defineCommand({
   serves: true,
   async run(context, _args, options) {
     const { startWebhook } = await import("../../../webhook/server.ts");
-    const { pino } = await import("pino");
-    const { io, quiet, verbose } = context;
+    const { createLog } = await import("../log.ts");
+    const { io } = context;
     const path = (name: string | undefined) => (name === undefined ? undefined : context.resolvePath(name));
     const settings: VerifierSettings = {
       ...defaultSettings,
@@ -65,7 +65,6 @@ export const command = defineCommand({
       pin: options.pin,
       unpinned: options.unpinned,
     };
-    const level = quiet ? "error" : verbose ? "debug" : "info";
     const server = await startWebhook({
       listen: options.listen,
       certDir: path(options["cert-dir"]),
@@ -76,7 +75,7 @@ export const command = defineCommand({
       cwd: io.folder,
       settings,
       registry: await connectionOf(context, options),
-      log: pino({ level }, io.stderr),
+      log: createLog(context),
       now: io.now,
       processMetrics: true,
     });
