@@ -1,36 +1,53 @@
 import { TrustError } from "../errors.ts";
 import type { EvidencePlaces } from "../oci/evidence-places.ts";
 
-/** Places, and whether they were asked for more than may be read. */
+/** Places, whether they were asked for more than may be read, and a way to say that what was read is no longer held. */
 export interface BoundedPlaces extends EvidencePlaces {
   isExhausted(): boolean;
+  release(): void;
+}
+
+/** Bytes: for one image, and for all that are being read at one time. */
+export interface ReadLimits {
+  readonly each: number;
+  readonly together: number;
 }
 
 /**
- * Places of which at most `maxBytes` of manifests and blobs are read, all together: whoever may push beside an image
- * must not fill the memory of its verifier. What goes beyond is refused with `EVIDENCE_INCOMPLETE`.
+ * Bounds what is read of manifests and blobs: whoever may push beside images, and name them, must not fill the memory of
+ * their verifier. What goes beyond is refused, with `EVIDENCE_INCOMPLETE` for one image, `SERVER_BUSY` for all together.
  */
-export function boundPlaces(places: EvidencePlaces, maxBytes: number): BoundedPlaces {
-  let left = maxBytes;
-  let exhausted = false;
-  const take = (bytes: number) => {
-    exhausted ||= bytes > left;
-    if (bytes > left) throw new TrustError("EVIDENCE_INCOMPLETE", "there is more than may be read for one image");
-    left -= bytes;
-  };
-  return {
-    ...places,
-    async manifest(descriptor) {
-      take(descriptor.size);
-      const manifest = await places.manifest(descriptor);
-      // The size in a listing is a stranger's claim.
-      left -= Math.max(0, manifest.bytes.length - descriptor.size);
-      return manifest;
-    },
-    async blob(descriptor, maxBlobBytes) {
-      if (descriptor.size <= maxBlobBytes) take(descriptor.size);
-      return places.blob(descriptor, maxBlobBytes);
-    },
-    isExhausted: () => exhausted,
+export function createPlacesBound(limits: ReadLimits): (places: EvidencePlaces) => BoundedPlaces {
+  let held = 0;
+  return (places) => {
+    let read = 0;
+    let exhausted = false;
+    const count = (bytes: number) => {
+      read += bytes;
+      held += bytes;
+    };
+    const take = (bytes: number) => {
+      const isTooMuch = read + bytes > limits.each;
+      exhausted ||= isTooMuch;
+      if (isTooMuch) throw new TrustError("EVIDENCE_INCOMPLETE", "there is more than may be read for one image");
+      if (held + bytes > limits.together) throw new TrustError("SERVER_BUSY", "too much is being read at one time");
+      count(bytes);
+    };
+    return {
+      ...places,
+      async manifest(descriptor) {
+        take(descriptor.size);
+        const manifest = await places.manifest(descriptor);
+        // The size in a listing is a stranger's claim.
+        count(Math.max(0, manifest.bytes.length - descriptor.size));
+        return manifest;
+      },
+      async blob(descriptor, maxBytes) {
+        if (descriptor.size <= maxBytes) take(descriptor.size);
+        return places.blob(descriptor, maxBytes);
+      },
+      isExhausted: () => exhausted,
+      release: () => count(-read),
+    };
   };
 }

@@ -1,12 +1,13 @@
 import type { Digest } from "../crypto/digest.ts";
 import { type Finding, toFinding } from "../errors.ts";
 import type { FoundSignatures, SignatureBundle, SignatureFormat, TrustMaterial } from "../formats/format.ts";
+import type { EvidencePlaces } from "../oci/evidence-places.ts";
 import { openPlaces } from "../oci/places.ts";
 import { formatReference, formatRepository, type ImageReference, type RepositoryName } from "../oci/reference.ts";
 import type { Registry } from "../oci/registry.ts";
 import type { VerifierSettings } from "../policy/settings.ts";
 import { createAgedCache } from "./aged-cache.ts";
-import { boundPlaces } from "./bounded-places.ts";
+import { type BoundedPlaces, createPlacesBound } from "./bounded-places.ts";
 import { createProver, type Proved } from "./prover.ts";
 
 /** What is proved about a subject, and a finding for each claim that could not be proved or place that could not be read. */
@@ -54,8 +55,7 @@ interface Listing extends FoundSignatures {
   readonly keptFrom?: number;
 }
 
-/** What is read for one image, at most. */
-const maxReadBytes = 16 * 1024 * 1024;
+const readLimits = { each: 16 * 1024 * 1024, together: 128 * 1024 * 1024 };
 const maxListingBytes = 64 * 1024 * 1024;
 const maxTags = 20_000;
 
@@ -79,6 +79,7 @@ export function createEvidenceStore(options: EvidenceOptions): EvidenceStore {
     ageOf: (listing) => listing.listedAt,
   });
   const prove = createProver(options.formats);
+  const bound = createPlacesBound(readLimits);
   const resolve = (ref: ImageReference, maxAge: number) =>
     tags(formatReference(ref), maxAge, () => resolveTag(options, ref));
   return {
@@ -92,7 +93,10 @@ export function createEvidenceStore(options: EvidenceOptions): EvidenceStore {
     },
     async collect(name, subject, trust, maxAge) {
       const key = `${formatRepository(name)}@${subject}`;
-      const { value, staleBecause } = await listings(key, maxAge, (old) => list(options, name, subject, old));
+      const { value, staleBecause } = await listings(key, maxAge, async (old) => {
+        const places = bound(placesOf(options, name));
+        return list(options, places, subject, old).finally(places.release);
+      });
       const proved = await prove(value, subject, trust);
       const { complete, listedAt, askedAt, keptFrom } = value;
       if (staleBecause === undefined) return { ...proved, complete, listedAt, askedAt, keptFrom };
@@ -107,24 +111,25 @@ async function resolveTag({ registry, settings, now }: EvidenceOptions, ref: Ima
   return { digest: descriptor.digest, resolvedAt };
 }
 
+function placesOf({ registry, settings }: EvidenceOptions, name: RepositoryName): EvidencePlaces {
+  return openPlaces(registry, name, {
+    maxSignatures: settings.limits.signatures,
+    maxPages: settings.limits.pages,
+    signal: AbortSignal.timeout(settings.limits.timeout),
+  });
+}
+
 /**
  * Asks every format at once; the places they share are read once. A place that fails hides no other, and where it is
  * only out of reach, what was found there before still counts.
  */
 async function list(
-  options: EvidenceOptions,
-  name: RepositoryName,
+  { settings, formats, now }: EvidenceOptions,
+  places: BoundedPlaces,
   subject: Digest,
   old: Listing | undefined,
 ): Promise<Listing> {
-  const { registry, settings, formats, now } = options;
   const listedAt = now();
-  const opened = openPlaces(registry, name, {
-    maxSignatures: settings.limits.signatures,
-    maxPages: settings.limits.pages,
-    signal: AbortSignal.timeout(settings.limits.timeout),
-  });
-  const places = boundPlaces(opened, maxReadBytes);
   const results = await Promise.allSettled(formats.map((format) => format.find(places, subject)));
   const found = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
