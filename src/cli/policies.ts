@@ -1,9 +1,14 @@
 import { TrustError } from "../errors.ts";
 import { loadPublicKeys } from "../keys/index.ts";
+import { type AllowAddress, createLocalAddressFilter } from "../oci/address.ts";
+import { createHttpRegistry } from "../oci/http-registry.ts";
+import type { Registry } from "../oci/registry.ts";
 import type { Authority, NonEmpty, PolicySet } from "../policy/policy.ts";
 import { defaultSettings, type VerifierSettings } from "../policy/settings.ts";
+import { createVerifier, type Verifier } from "../verify.ts";
 import { parseAnnotations } from "./annotations.ts";
 import type { CommandContext } from "./command.ts";
+import { connectionOf, type RegistryFlags } from "./registry.ts";
 
 const noMatchChoices = ["deny", "warn", "allow"] as const;
 
@@ -29,6 +34,11 @@ export const policyOptions = {
     choices: noMatchChoices,
     default: "deny",
   },
+  "allow-registry": {
+    value: "HOST|CIDR",
+    summary: "registry that may have a link-local address",
+    many: true,
+  },
 } as const;
 
 interface PolicyFlags {
@@ -36,11 +46,16 @@ interface PolicyFlags {
   readonly policy: readonly string[];
 }
 
+interface VerifierFlags extends PolicyFlags, RegistryFlags {
+  readonly "no-match": VerifierSettings["noMatch"];
+  readonly "allow-registry": readonly string[];
+}
+
 /** The policies that the flags name: those of files, or one that trusts the given keys for every image. */
-export async function policiesOf(
+async function policiesOf(
   context: CommandContext,
   flags: PolicyFlags,
-  annotations: readonly string[] = [],
+  annotations: readonly string[],
 ): Promise<PolicySet> {
   const required = parseAnnotations(annotations);
   const [first, ...others] = flags.key;
@@ -86,7 +101,27 @@ function trusting(authorities: NonEmpty<Authority>): PolicySet {
   return { policies: [policy], revision: "command-line" };
 }
 
-/** The settings that the flags name, with the defaults. */
-export function settingsOf(flags: { readonly "no-match": VerifierSettings["noMatch"] }): VerifierSettings {
-  return { ...defaultSettings, noMatch: flags["no-match"] };
+/** A verifier as the flags describe it, with the credentials of the user. */
+export async function openVerifier(
+  context: CommandContext,
+  flags: VerifierFlags,
+  annotations: readonly string[] = [],
+): Promise<{ readonly verifier: Verifier; readonly registry: Registry }> {
+  const policies = await policiesOf(context, flags, annotations);
+  const settings = { ...defaultSettings, noMatch: flags["no-match"], allowRegistry: flags["allow-registry"] };
+  const connection = await connectionOf(context, flags);
+  const allowAddress = await allowFromCommandLine(settings.allowRegistry);
+  const registry = createHttpRegistry({ ...connection, allowAddress });
+  return { verifier: createVerifier({ registry, policies: () => policies, settings, now: context.io.now }), registry };
+}
+
+/** This machine is where the user is; other addresses of its kind, such as a cloud's metadata, only when named. */
+async function allowFromCommandLine(allowed: readonly string[]): Promise<AllowAddress> {
+  const named = allowed.length === 0 ? undefined : (await import("../../webhook/addresses.ts")).allowAddresses(allowed);
+  let others = named;
+  return (address, host) => {
+    if (/^(?:127\.|::1$|::ffff:127\.)/.test(address)) return true;
+    others ??= createLocalAddressFilter();
+    return others(address, host);
+  };
 }

@@ -17,7 +17,7 @@ export const registryOptions = {
   "client-key": { value: "FILE", summary: "private key of the client certificate, PEM", completes: "files" },
 } as const;
 
-interface RegistryFlags {
+export interface RegistryFlags {
   readonly "plain-http": boolean;
   readonly "ca-file": string | undefined;
   readonly "client-cert": string | undefined;

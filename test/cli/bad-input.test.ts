@@ -240,3 +240,24 @@ describe("content", () => {
     expect((await verify(`${host}/app:1`, "Not A Name", `${nobody}/app:1`)).code).toBe(2);
   });
 });
+
+describe("addresses", () => {
+  test("a link-local one is asked only when it is named", async () => {
+    const refused = await verify("169.254.169.254/app:1");
+    expect(refused.code).toBe(3);
+    expect(refused.stdout).toContain("REGISTRY_NOT_ALLOWED");
+    expect((await verify("--allow-registry", "not a host", "app:1")).code).toBe(3);
+    // What is allowed is asked; nobody answers there.
+    const signal = AbortSignal.timeout(300);
+    const argv = [
+      "verify",
+      "--key",
+      fixture("cosign.pub"),
+      "--allow-registry",
+      "169.254.0.0/16",
+      "169.254.169.254:1/app:1",
+    ];
+    const asked = await runTrust(argv, { env: { HOME: folder.path }, folder: folder.path, signal });
+    expect(asked.stdout).not.toContain("REGISTRY_NOT_ALLOWED");
+  });
+});

@@ -1,13 +1,12 @@
 import { auditImages } from "../../audit.ts";
 import { exitCodeOf } from "../../errors.ts";
 import type { Verdict } from "../../policy/verdict.ts";
-import { createVerifier } from "../../verify.ts";
 import { defineCommand } from "../command.ts";
 import type { ManifestImage } from "../manifests.ts";
-import { policiesOf, policyOptions, settingsOf } from "../policies.ts";
+import { openVerifier, policyOptions } from "../policies.ts";
 import { printError } from "../print.ts";
 import { type Audited, printAudit } from "../print-audit.ts";
-import { connect, registryOptions } from "../registry.ts";
+import { registryOptions } from "../registry.ts";
 
 export const command = defineCommand({
   name: "audit manifests",
@@ -31,12 +30,10 @@ export const command = defineCommand({
   },
   async run(context, { path }, options) {
     const { readManifests } = await import("../manifests.ts");
-    const policies = await policiesOf(context, options);
+    const { verifier } = await openVerifier(context, options);
     const { images, errors } = await readManifests(context.resolvePath(path), options.namespace);
-    const registry = await connect(context, options);
     const { io, output, verbose } = context;
     for (const error of errors) printError(io, error, { json: output !== "table", verbose });
-    const verifier = createVerifier({ registry, policies: () => policies, settings: settingsOf(options), now: io.now });
     const verdicts = auditImages(verifier, images, { signal: io.signal });
     const categories = await printAudit(context, withPlaces(verdicts, images));
     return exitCodeOf([...categories, ...errors.map(({ category }) => category)]);

@@ -2,11 +2,10 @@ import { auditImages, listImages } from "../../audit.ts";
 import { exitCodeOf, TrustError } from "../../errors.ts";
 import { isRepository, parseRegistryHost } from "../../oci/reference.ts";
 import type { Verdict } from "../../policy/verdict.ts";
-import { createVerifier } from "../../verify.ts";
 import { defineCommand } from "../command.ts";
-import { policiesOf, policyOptions, settingsOf } from "../policies.ts";
+import { openVerifier, policyOptions } from "../policies.ts";
 import { type Audited, printAudit } from "../print-audit.ts";
-import { connect, registryOptions } from "../registry.ts";
+import { registryOptions } from "../registry.ts";
 
 export const command = defineCommand({
   name: "audit registry",
@@ -25,10 +24,8 @@ export const command = defineCommand({
   options: { ...policyOptions, ...registryOptions },
   async run(context, { host: place }, options) {
     const { host, prefix } = parsePlace(place);
-    const policies = await policiesOf(context, options);
-    const registry = await connect(context, options);
-    const { now, signal } = context.io;
-    const verifier = createVerifier({ registry, policies: () => policies, settings: settingsOf(options), now });
+    const { verifier, registry } = await openVerifier(context, options);
+    const { signal } = context.io;
     const images = listImages(registry, host, prefix, { signal });
     return exitCodeOf(await printAudit(context, audited(auditImages(verifier, images, { signal }))));
   },

@@ -1,13 +1,12 @@
 import { exitCodeOf } from "../../errors.ts";
 import { mapLimit } from "../../oci/parallel.ts";
 import { categoriesOf, type Verdict } from "../../policy/verdict.ts";
-import { createVerifier } from "../../verify.ts";
 import { annotationOption } from "../annotations.ts";
 import { defineCommand } from "../command.ts";
-import { policiesOf, policyOptions, settingsOf } from "../policies.ts";
+import { openVerifier, policyOptions } from "../policies.ts";
 import { formatVerdict } from "../print-verdict.ts";
 import { createProgress } from "../progress.ts";
-import { connect, registryOptions } from "../registry.ts";
+import { registryOptions } from "../registry.ts";
 import { createResults } from "../results.ts";
 
 const concurrency = 8;
@@ -33,10 +32,8 @@ export const command = defineCommand({
     ...registryOptions,
   },
   async run(context, { image: images }, options) {
-    const policies = await policiesOf(context, options, options.annotation);
-    const registry = await connect(context, options);
-    const { now, signal } = context.io;
-    const verifier = createVerifier({ registry, policies: () => policies, settings: settingsOf(options), now });
+    const { verifier } = await openVerifier(context, options, options.annotation);
+    const { signal } = context.io;
     const progress = createProgress(context, "verifying", images.length);
     const results = createResults<Verdict>(context, (verdict) => formatVerdict(context.io.stdout, verdict));
     const verdicts = await mapLimit(images, concurrency, async (image, index) => {

@@ -32,9 +32,8 @@ export const command = defineCommand({
     },
     "cert-host": { value: "NAME", summary: "further DNS name or IP address of a self-made certificate", many: true },
     "allow-registry": {
-      value: "HOST|CIDR",
-      summary: "registry that may be on this machine or link-local",
-      many: true,
+      ...policyOptions["allow-registry"],
+      summary: "registry that may be on this machine or have a link-local address",
     },
     digest: {
       value: "MODE",
