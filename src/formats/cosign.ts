@@ -1,6 +1,7 @@
 import { decodeBase64 } from "../crypto/base64.ts";
+import { describeJson } from "../crypto/describe-json.ts";
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../crypto/digest.ts";
-import { describeJson, isJsonObject, parseStrictJson } from "../crypto/json.ts";
+import { isJsonObject, parseStrictJson } from "../crypto/json.ts";
 import { TrustError, toFinding } from "../errors.ts";
 import type { EvidencePlaces } from "../oci/evidence-places.ts";
 import { type Descriptor, parseManifest } from "../oci/manifest.ts";

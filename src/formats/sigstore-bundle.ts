@@ -1,6 +1,7 @@
+import { describeJson } from "../crypto/describe-json.ts";
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../crypto/digest.ts";
 import { type DsseEnvelope, dssePae, parseDsseEnvelope } from "../crypto/dsse.ts";
-import { describeJson, isJsonObject, type JsonObject, parseStrictJson } from "../crypto/json.ts";
+import { isJsonObject, type JsonObject, parseStrictJson } from "../crypto/json.ts";
 import { TrustError, toFinding } from "../errors.ts";
 import type { EvidencePlaces } from "../oci/evidence-places.ts";
 import { type Descriptor, emptyDescriptor, emptyJson, mediaTypes, parseManifest } from "../oci/manifest.ts";

@@ -1,5 +1,6 @@
+import { describeJson } from "../crypto/describe-json.ts";
 import { type Digest, digestAlgorithm, digestHex } from "../crypto/digest.ts";
-import { describeJson, isJsonObject, type JsonObject, parseStrictJson } from "../crypto/json.ts";
+import { isJsonObject, type JsonObject, parseStrictJson } from "../crypto/json.ts";
 import { TrustError } from "../errors.ts";
 
 export const inTotoPayloadType = "application/vnd.in-toto+json";
