@@ -9,7 +9,7 @@ import { type Descriptor, maxManifestBytes, parseManifest } from "./manifest.ts"
 import { manifestMediaType } from "./media-type.ts";
 import type { RepositoryName } from "./reference.ts";
 import { referrerDescriptor } from "./referrer-descriptor.ts";
-import type { BlobContent, PushedManifest, Registry, RequestOptions, TaggedManifest } from "./registry.ts";
+import type { BlobContent, BlobPush, PushedManifest, Registry, RequestOptions, TaggedManifest } from "./registry.ts";
 
 /**
  * An OCI image layout (image-spec v1.1, image-layout.md) behind the interface of a registry. Registry and repository
@@ -119,10 +119,11 @@ async function fetchBlob(
   return bytes;
 }
 
-async function pushBlob(files: LayoutFiles, content: BlobContent): Promise<void> {
+async function pushBlob(files: LayoutFiles, content: BlobContent): Promise<BlobPush> {
   const { write } = changesOf(files);
-  if ((await files.size(blobPath(content.digest))) === content.size) return;
+  if ((await files.size(blobPath(content.digest))) === content.size) return "present";
   await write(blobPath(content.digest), checkedContent(buffers(content.open()), content, "the source"));
+  return "sent";
 }
 
 async function pushManifest(

@@ -13,6 +13,9 @@ export interface BlobContent {
   open(): AsyncIterable<Uint8Array>;
 }
 
+/** What a push of a blob came to: it was there, it was linked from another repository, or its bytes were sent. */
+export type BlobPush = "present" | "mounted" | "sent";
+
 /** What a referrers listing found. `complete` is false where a limit ended it. */
 export interface ReferrersPage {
   /** False: the registry has no referrers API (404); the fallback tag is the only list. */
@@ -74,8 +77,8 @@ export interface Registry {
   pushBlob(
     name: RepositoryName,
     content: BlobContent,
-    options?: RequestOptions & { readonly from?: string },
-  ): Promise<void>;
+    options?: RequestOptions & { readonly from?: string | undefined },
+  ): Promise<BlobPush>;
   /** Pushes a manifest under a tag, or under its digest where `tag` is undefined. */
   pushManifest(
     name: RepositoryName,

@@ -1,10 +1,10 @@
 import { TrustError } from "../errors.ts";
 import { answerOf } from "./answers.ts";
 import { discard } from "./body.ts";
-import { collectChunks } from "./chunks.ts";
+import { type ContentReader, createContentReader } from "./content-reader.ts";
 import { isBrokenConnection } from "./network-errors.ts";
 import type { RepositoryName } from "./reference.ts";
-import type { BlobContent } from "./registry.ts";
+import type { BlobContent, BlobPush } from "./registry.ts";
 import { mergeScopes, repositoryScope, type Scopes } from "./scope.ts";
 import type { RegistryRequest, Session } from "./session.ts";
 import type { HttpResponse, RequestBody } from "./transport.ts";
@@ -13,7 +13,7 @@ import type { HttpResponse, RequestBody } from "./transport.ts";
 export interface UploadSettings {
   /** What is larger goes up in chunks, each of which can be resumed. */
   readonly chunkedFrom: number;
-  /** Kept in memory for another try; a registry may ask for larger ones. */
+  /** Streamed, never kept in memory: proxies limit what they let through at once. A registry may ask for larger ones. */
   readonly chunkSize: number;
   /** How often an upload goes on after a broken connection without having come further. */
   readonly attempts: number;
@@ -21,7 +21,7 @@ export interface UploadSettings {
 
 export const defaultUploads: UploadSettings = {
   chunkedFrom: 32 * 1024 * 1024,
-  chunkSize: 8 * 1024 * 1024,
+  chunkSize: 64 * 1024 * 1024,
   attempts: 5,
 };
 
@@ -44,25 +44,29 @@ interface Upload {
 /**
  * Puts a blob into a repository (distribution-spec v1.1, "Pushing a blob in chunks", "monolithically", "Mounting a blob")
  * unless it is there. A broken connection is mended: a chunk is sent again from where the registry has it, anything else
- * from the start.
+ * from the start; the content is opened again for it.
  */
-export async function uploadBlob(session: Session, settings: UploadSettings, request: UploadRequest): Promise<void> {
-  if (await hasBlob(session, request)) return;
+export async function uploadBlob(
+  session: Session,
+  settings: UploadSettings,
+  request: UploadRequest,
+): Promise<BlobPush> {
+  if (await hasBlob(session, request)) return "present";
   let chunked = request.content.size > settings.chunkedFrom;
   for (let tries = 1; ; tries++) {
     const upload = await startUpload(session, request);
-    if (upload === "mounted") return;
+    if (upload === "mounted") return "mounted";
     try {
       if (chunked) await sendChunks(session, settings, request, upload);
       else await finish(session, request, upload, request.content);
-      return;
+      return "sent";
     } catch (error) {
       const cannotChunk = chunked && refusesChunks(error);
       if (tries >= settings.attempts || !(cannotChunk || mayStartAgain(error))) throw error;
       chunked &&= !cannotChunk;
       await session.pause(tries, request.signal);
       // The last answer may have been lost on the way.
-      if (await hasBlob(session, request)) return;
+      if (await hasBlob(session, request)) return "sent";
     }
   }
 }
@@ -152,22 +156,30 @@ async function sendChunks(
   request: UploadRequest,
   started: Upload,
 ): Promise<void> {
+  const { content } = request;
+  const reader = createContentReader(content);
   let upload = started;
-  let done = 0;
   // Some registries keep chunks in stores with a least size of their own.
   const size = Math.min(Math.max(settings.chunkSize, upload.minChunk), 16 * settings.chunkSize);
-  for await (const chunk of collectChunks(request.content.open(), size)) {
-    upload = await sendChunk(session, settings, request, { upload, chunk, start: done });
-    done += chunk.length;
+  try {
+    for (let start = 0; start < content.size; start += size) {
+      const end = Math.min(start + size, content.size);
+      upload = await sendChunk(session, settings, request, { upload, reader, start, end });
+    }
+    await reader.finish();
+  } finally {
+    reader.close();
   }
   await finish(session, request, upload);
 }
 
 interface Chunk {
   readonly upload: Upload;
-  readonly chunk: Buffer;
+  readonly reader: ContentReader;
   /** Where in the blob it begins. */
   readonly start: number;
+  /** Where the next one begins. */
+  readonly end: number;
 }
 
 /** Sends one chunk; after a broken connection asks how much of it arrived and sends the rest. */
@@ -175,25 +187,22 @@ async function sendChunk(
   session: Session,
   settings: UploadSettings,
   request: UploadRequest,
-  { upload, chunk, start }: Chunk,
+  chunk: Chunk,
 ): Promise<Upload> {
-  let at = { upload, arrived: 0 };
+  let left = chunk;
   for (let tries = 1; ; tries++) {
     try {
-      return await patch(session, request, {
-        upload: at.upload,
-        chunk: chunk.subarray(at.arrived),
-        start: start + at.arrived,
-      });
+      return await patch(session, request, left);
     } catch (error) {
       if (tries >= settings.attempts || !mayResume(error)) throw error;
       await session.pause(tries, request.signal);
-      const status = await uploadStatus(session, request, at.upload);
-      const arrived = status.received - start;
+      const { received, upload } = await uploadStatus(session, request, left.upload);
       // The registry has less than it confirmed, or more than it was sent: only a new upload helps.
-      if (arrived < 0 || arrived > chunk.length) throw error;
-      if (arrived === chunk.length) return status.upload;
-      at = { upload: status.upload, arrived };
+      if (received < chunk.start || received > chunk.end) throw error;
+      if (received === chunk.end) return upload;
+      // It came further: what counts is how often it did not.
+      if (received > left.start) tries = 0;
+      left = { ...left, upload, start: received };
     }
   }
 }
@@ -203,16 +212,16 @@ function mayResume(error: unknown): boolean {
   return isBrokenConnection(error) || answer?.status === 416 || (answer !== undefined && answer.status >= 500);
 }
 
-async function patch(session: Session, request: UploadRequest, { upload, chunk, start }: Chunk): Promise<Upload> {
+async function patch(session: Session, request: UploadRequest, { upload, reader, start, end }: Chunk): Promise<Upload> {
   const message = ask(request, `the push of blob ${request.content.digest}`, {
     method: "PATCH",
     target: upload,
     accept: [202, 204],
     headers: {
       "Content-Type": "application/octet-stream",
-      "Content-Range": `${start}-${start + chunk.length - 1}`,
+      "Content-Range": `${start}-${end - 1}`,
     },
-    body: chunk,
+    body: { size: end - start, open: () => reader.read(start, end - start) },
     repeat: false,
   });
   return session.request(message, async (response) => {
