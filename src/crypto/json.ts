@@ -1,23 +1,65 @@
 import { TrustError } from "../errors.ts";
+import { StrictJsonError, scanStrictJson } from "./json-scan.ts";
 
 export type JsonObject = { readonly [key: string]: unknown };
 
-/** Deeper documents are refused: nothing in this field nests like that. */
-const maxDepth = 128;
+/** The members of an object, each as the bytes of its value. */
+export type JsonMembers = ReadonlyMap<string, Uint8Array>;
 
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** Values take many times the room, and the time, of their text: a document of nothing but structure is refused. */
+const maxValues = 100_000;
 
 /**
  * Parses JSON that somebody signed: valid UTF-8, no duplicate keys (parsers disagree on which one counts), bounded depth,
- * no `__proto__` key. Throws `SIGNATURE_MALFORMED`; the caller bounds the size.
+ * no `__proto__` key, a bounded number of values. Throws `SIGNATURE_MALFORMED`; the caller bounds the size.
  */
 export function parseStrictJson(bytes: Uint8Array, what: string): unknown {
+  return strictly(what, () => {
+    scanStrictJson(bytes, undefined, maxValues);
+    return parseChecked(bytes);
+  });
+}
+
+/**
+ * The members of a JSON object, as strict as {@link parseStrictJson} about all of it, but nothing of it is made into
+ * values: what is large is looked at only where somebody asks. Throws `SIGNATURE_MALFORMED`.
+ */
+export function readJsonMembers(bytes: Uint8Array, what: string): JsonMembers {
+  const members = new Map<string, Uint8Array>();
+  strictly(what, () => scanStrictJson(bytes, (value, key) => key !== undefined && members.set(key, value)));
+  if (bytes[firstCharacter(bytes)] === 0x7b) return members;
+  throw new TrustError("SIGNATURE_MALFORMED", `${what} is not an object`, { expected: "a JSON object" });
+}
+
+/** Calls back with the bytes of each element of a JSON list; false where it is none. Throws `SIGNATURE_MALFORMED`. */
+export function forEachElement(bytes: Uint8Array, what: string, visit: (element: Uint8Array) => void): boolean {
+  if (bytes[firstCharacter(bytes)] !== 0x5b) return false;
+  strictly(what, () => scanStrictJson(bytes, visit));
+  return true;
+}
+
+/** The value of a member whose bytes were checked; undefined where there is none. Throws `SIGNATURE_MALFORMED` beyond the limit. */
+export function parseMember(members: JsonMembers, name: string, maxBytes = defaultMemberBytes): unknown {
+  const bytes = members.get(name);
+  if (bytes === undefined) return undefined;
+  if (bytes.length <= maxBytes) return parseStrictJson(bytes, name);
+  throw new TrustError("SIGNATURE_MALFORMED", `${name} is too long`, {
+    expected: `at most ${maxBytes} bytes`,
+    found: `${bytes.length} bytes`,
+  });
+}
+
+const defaultMemberBytes = 4 * 1024 * 1024;
+
+function parseChecked(bytes: Uint8Array): unknown {
+  return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8"));
+}
+
+function strictly<T>(what: string, read: () => T): T {
   try {
-    const text = decoder.decode(bytes);
-    const value: unknown = JSON.parse(text);
-    refuseDuplicateKeys(text);
-    return value;
+    return read();
   } catch (cause) {
+    if (cause instanceof TrustError) throw cause;
     const detail = cause instanceof StrictJsonError ? `: ${cause.message}` : "";
     throw new TrustError("SIGNATURE_MALFORMED", `${what} is not strict JSON${detail}`, {
       expected: "UTF-8 JSON, each key once",
@@ -26,44 +68,10 @@ export function parseStrictJson(bytes: Uint8Array, what: string): unknown {
   }
 }
 
-class StrictJsonError extends Error {}
-
-/** Walks text that JSON.parse has accepted, so the grammar need not be checked again. */
-function refuseDuplicateKeys(text: string): void {
-  const keys: (Set<string> | undefined)[] = [];
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (c === 0x7b || c === 0x5b) {
-      if (keys.length >= maxDepth) throw new StrictJsonError(`nested deeper than ${maxDepth}`);
-      keys.push(c === 0x7b ? new Set() : undefined);
-    } else if (c === 0x7d || c === 0x5d) {
-      keys.pop();
-    } else if (c === 0x22) {
-      const end = endOfString(text, i);
-      const object = keys.at(-1);
-      if (object !== undefined && followedByColon(text, end)) addKey(object, text.slice(i, end + 1));
-      i = end;
-    }
-  }
-}
-
-function addKey(object: Set<string>, literal: string): void {
-  const key = JSON.parse(literal) as string;
-  if (key === "__proto__") throw new StrictJsonError("key __proto__");
-  if (object.has(key)) throw new StrictJsonError(`key ${JSON.stringify(key.slice(0, 100))} twice`);
-  object.add(key);
-}
-
-function endOfString(text: string, start: number): number {
-  let i = start + 1;
-  while (text.charCodeAt(i) !== 0x22) i += text.charCodeAt(i) === 0x5c ? 2 : 1;
-  return i;
-}
-
-function followedByColon(text: string, end: number): boolean {
-  let i = end + 1;
-  while (/\s/.test(text.charAt(i))) i++;
-  return text.charCodeAt(i) === 0x3a;
+function firstCharacter(bytes: Uint8Array): number {
+  let at = 0;
+  for (let c = bytes[at]; c === 0x20 || c === 0x0a || c === 0x0d || c === 0x09; c = bytes[at]) at++;
+  return at;
 }
 
 /** A plain JSON object, not an array, not null. */
