@@ -47,7 +47,7 @@ const maxImageLength = 4096;
  */
 export function imagesOf(workload: Workload, object: JsonObject): readonly ImageUse[] {
   const pointer = `/${workload.podSpec.join("/")}`;
-  const spec = member(object, ...workload.podSpec) ?? undefined;
+  const spec = podSpecOf(workload, object);
   if (spec === undefined && isTemplate(workload)) return [];
   if (!isObject(spec)) throw unsupported(`${pointer} is not an object`, "a Pod specification", spec);
   const images = [
@@ -58,6 +58,18 @@ export function imagesOf(workload: Workload, object: JsonObject): readonly Image
   if (images.length > maxImages)
     throw unsupported(`${pointer} names too many images`, `at most ${maxImages}`, images.length);
   return images;
+}
+
+/** Undefined where it, or something above it, is not there; what is there and no object hides nothing. */
+function podSpecOf(workload: Workload, object: JsonObject): unknown {
+  let at: unknown = object;
+  for (const [depth, key] of workload.podSpec.entries()) {
+    if (!isObject(at))
+      throw unsupported(`/${workload.podSpec.slice(0, depth).join("/")} is not an object`, "an object", at);
+    at = member(at, key) ?? undefined;
+    if (at === undefined) return undefined;
+  }
+  return at;
 }
 
 function imagesOfContainers(spec: JsonObject, pointer: string, list: string): readonly ImageUse[] {

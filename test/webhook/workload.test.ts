@@ -87,6 +87,16 @@ describe("imagesOf", () => {
     expect(() => images(workload("Pod", spec))).toThrow(expect.objectContaining({ code: "OBJECT_UNSUPPORTED" }));
   });
 
+  it.each([
+    ["a spec that is text", { spec: "x" }],
+    ["a spec that is a list", { spec: [{ template: {} }] }],
+    ["a template that is a list", { spec: { template: [podSpec(image)] } }],
+    ["a template that is false", { spec: { template: false } }],
+  ])("refuses a Deployment with %s: nobody knows what hides there", (_what, fields) => {
+    const object = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "a" }, ...fields };
+    expect(() => images(object)).toThrow(expect.objectContaining({ code: "OBJECT_UNSUPPORTED" }));
+  });
+
   it.each([null, [], "spec", 1])("refuses a Pod whose spec is %j", (spec) => {
     const object = { apiVersion: "v1", kind: "Pod", metadata: { name: "a" }, spec };
     expect(() => images(object)).toThrow(expect.objectContaining({ code: "OBJECT_UNSUPPORTED" }));
