@@ -6,27 +6,44 @@ import { type Descriptor, type FetchedManifest, mediaTypes } from "./manifest.ts
 import { canonicalText, parseRawObject } from "./raw-json.ts";
 import { type RepositoryName, referrersTag } from "./reference.ts";
 import type { Registry } from "./registry.ts";
-import { type SharedManifest, tagConflict, type UpdateSettings, updateSharedManifest } from "./shared-index.ts";
+import {
+  removeFromSharedManifest,
+  type SharedManifest,
+  tagConflict,
+  type UpdateSettings,
+  updateSharedManifest,
+} from "./shared-index.ts";
 
 /**
- * Lists a referrer in the index under its subject's fallback tag (distribution-spec v1.1, "Referrers Tag Schema"), with
+ * Lists referrers in the index under their subject's fallback tag (distribution-spec v1.1, "Referrers Tag Schema"), with
  * everything that other writers list there. Errors as of `updateSharedManifest`.
  */
 export async function addToFallbackIndex(
   registry: Registry,
   name: RepositoryName,
   subject: Digest,
-  entry: { readonly descriptor: Descriptor } & UpdateSettings,
+  added: { readonly descriptors: readonly Descriptor[] } & UpdateSettings,
 ): Promise<void> {
-  const { mediaType, digest, size, artifactType, annotations } = entry.descriptor;
-  const addition = {
+  const additions = added.descriptors.map(({ mediaType, digest, size, artifactType, annotations }) => ({
     mediaType,
     digest,
     size,
     ...(artifactType === undefined ? {} : { artifactType }),
     ...(annotations === undefined || Object.keys(annotations).length === 0 ? {} : { annotations }),
-  };
-  await updateSharedManifest(fallbackIndex(registry, name, subject), [addition], entry);
+  }));
+  await updateSharedManifest(fallbackIndex(registry, name, subject), additions, added);
+}
+
+/**
+ * Takes referrers out of that index, and leaves everything else in it. Errors as of `updateSharedManifest`.
+ */
+export async function removeFromFallbackIndex(
+  registry: Registry,
+  name: RepositoryName,
+  subject: Digest,
+  removed: { readonly digests: readonly Digest[] } & UpdateSettings,
+): Promise<void> {
+  await removeFromSharedManifest(fallbackIndex(registry, name, subject), new Set(removed.digests), removed);
 }
 
 function fallbackIndex(registry: Registry, name: RepositoryName, subject: Digest): SharedManifest {

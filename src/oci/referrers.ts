@@ -4,6 +4,7 @@ import { TrustError } from "../errors.ts";
 import type { Listing } from "./evidence-places.ts";
 import { addToFallbackIndex } from "./fallback-index.ts";
 import { type Descriptor, mediaTypes } from "./manifest.ts";
+import { mapLimit } from "./parallel.ts";
 import { type RepositoryName, referrersTag } from "./reference.ts";
 import { parseReferrers } from "./referrer-descriptor.ts";
 import type { Registry } from "./registry.ts";
@@ -86,14 +87,33 @@ export async function attachReferrer(
   subject: Digest,
   settings: UpdateSettings = {},
 ): Promise<{ readonly listedBy: "registry" | "tag" }> {
-  const { bytes, descriptor } = referrer;
+  const { listedByTag } = await attachReferrers(registry, name, [referrer], subject, settings);
+  return { listedBy: listedByTag === 0 ? "registry" : "tag" };
+}
+
+/**
+ * The same for many referrers of one subject, whose list is asked for once and changed at most once. Says how many of
+ * them are listed under the fallback tag.
+ */
+export async function attachReferrers(
+  registry: Registry,
+  name: RepositoryName,
+  referrers: readonly Referrer[],
+  subject: Digest,
+  settings: UpdateSettings = {},
+): Promise<{ readonly listedByTag: number }> {
   const { signal } = settings;
-  const pushed = await registry.pushManifest(name, { bytes, mediaType: descriptor.mediaType }, { signal });
-  if (pushed.subject === subject) return { listedBy: "registry" };
+  const pushed = await mapLimit(referrers, pushesAtOnce, ({ bytes, descriptor: { mediaType } }) =>
+    registry.pushManifest(name, { bytes, mediaType }, { signal }),
+  );
+  const silent = referrers.filter((_, i) => pushed[i]?.subject !== subject);
+  if (silent.length === 0) return { listedByTag: 0 };
   const page = await registry.listReferrers(name, subject, maxPagesAfterPush, { signal });
-  if (page.descriptors.some(({ digest }) => digest === descriptor.digest)) return { listedBy: "registry" };
-  await addToFallbackIndex(registry, name, subject, { ...settings, descriptor });
-  return { listedBy: "tag" };
+  const listed = new Set(page.descriptors.map(({ digest }) => digest));
+  const descriptors = silent.map(({ descriptor }) => descriptor).filter(({ digest }) => !listed.has(digest));
+  if (descriptors.length > 0) await addToFallbackIndex(registry, name, subject, { ...settings, descriptors });
+  return { listedByTag: descriptors.length };
 }
 
 const maxPagesAfterPush = 20;
+const pushesAtOnce = 8;

@@ -34,6 +34,8 @@ export interface UpdateSettings {
   readonly random?: (() => number) | undefined;
   /** Milliseconds after which the update gives up. */
   readonly maxMs?: number | undefined;
+  /** The caller has just written the manifest: it is looked at until it stays as it is. */
+  readonly written?: boolean | undefined;
 }
 
 const defaultMaxMs = 90_000;
@@ -57,6 +59,8 @@ interface Progress {
   /** Keys of entries that name nothing any more. */
   readonly gone: Set<string>;
   readonly additions: ReadonlyMap<string, JsonObject>;
+  /** Keys of entries that are to go; others that merge may bring them back. */
+  readonly removals: ReadonlySet<string>;
   wrote: boolean;
   quiet: number;
   absent: number;
@@ -82,9 +86,25 @@ export async function updateSharedManifest(
   additions: readonly JsonObject[],
   settings: UpdateSettings = {},
 ): Promise<void> {
+  const byKey = new Map(additions.map((entry) => [shared.keyOf(entry), entry]));
+  await untilQuiet(shared, start(byKey, new Set(), settings), settings);
+}
+
+/**
+ * Removes the entries with these keys in the same way: writers that carry along what they saw may bring an entry back,
+ * so it holds only once it stays away. Without any of them nothing is written. Errors as of `updateSharedManifest`.
+ */
+export async function removeFromSharedManifest(
+  shared: SharedManifest,
+  keys: ReadonlySet<string>,
+  settings: UpdateSettings = {},
+): Promise<void> {
+  await untilQuiet(shared, start(new Map(), keys, settings), settings);
+}
+
+async function untilQuiet(shared: SharedManifest, progress: Progress, settings: UpdateSettings): Promise<void> {
   const { signal, random = Math.random, maxMs = defaultMaxMs } = settings;
   const until = performance.now() + maxMs;
-  const progress = start(shared, additions);
   for (;;) {
     try {
       if (await step(shared, progress, signal)) return;
@@ -99,13 +119,18 @@ export async function updateSharedManifest(
   }
 }
 
-function start(shared: SharedManifest, additions: readonly JsonObject[]): Progress {
+function start(
+  additions: ReadonlyMap<string, JsonObject>,
+  removals: ReadonlySet<string>,
+  { written = false }: UpdateSettings,
+): Progress {
   return {
     document: {},
     known: new Map(),
-    gone: new Set(),
-    additions: new Map(additions.map((entry) => [shared.keyOf(entry), entry])),
-    wrote: false,
+    gone: new Set(removals),
+    additions,
+    removals,
+    wrote: written,
     quiet: 0,
     absent: 0,
     failures: 0,
@@ -124,7 +149,8 @@ async function step(shared: SharedManifest, progress: Progress, signal: AbortSig
     return false;
   const present = found === undefined ? new Set<string>() : learn(shared, progress, found);
   const wanted = new Map([...progress.known, ...progress.additions]);
-  if ([...wanted.keys()].every((key) => present.has(key))) {
+  const isWhole = [...wanted.keys()].every((key) => present.has(key));
+  if (isWhole && ![...present].some((key) => progress.removals.has(key))) {
     // What was there before this update came is its writers' to keep.
     return !progress.wrote || ++progress.quiet === quietReads;
   }

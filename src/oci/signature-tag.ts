@@ -31,6 +31,21 @@ export async function attachSignatureLayer(
   await updateSharedManifest(signatureManifest(registry, name, tag), [{ ...layer }], settings);
 }
 
+/**
+ * Adds every layer of such a manifest from elsewhere, as it stands there. The layers' blobs must have been pushed.
+ * Throws `REFERRERS_TAG_CONFLICT` where either is something else; errors as of `updateSharedManifest`.
+ */
+export async function mergeSignatureLayers(
+  registry: Registry,
+  name: RepositoryName,
+  tag: string,
+  other: FetchedManifest,
+  settings: UpdateSettings = {},
+): Promise<void> {
+  const { entries } = readLayers(other, { name, tag });
+  await updateSharedManifest(signatureManifest(registry, name, tag), entries, settings);
+}
+
 function signatureManifest(registry: Registry, name: RepositoryName, tag: string): SharedManifest {
   const pushed = new Set<Digest>();
   return {

@@ -3,7 +3,7 @@ import { digestOf } from "../../src/crypto/digest.ts";
 import { createHttpRegistry } from "../../src/oci/http-registry.ts";
 import { mediaTypes } from "../../src/oci/manifest.ts";
 import { parseRepository, referrersTag } from "../../src/oci/reference.ts";
-import { attachReferrer, listReferrers } from "../../src/oci/referrers.ts";
+import { attachReferrer, attachReferrers, listReferrers } from "../../src/oci/referrers.ts";
 import { blobOf } from "../../src/oci/registry.ts";
 import { type MadeManifest, makeImage, makeIndex, makeReferrer, push } from "./artifacts.ts";
 import { type MemoryRegistry, type MemoryRegistryOptions, serveRegistry } from "./memory-registry.ts";
@@ -257,5 +257,20 @@ describe("attaching", () => {
       code: "REFERRERS_TAG_CONFLICT",
     });
     expect(running.manifests.get(`app/${own}`)?.bytes).toEqual(multi.bytes);
+  });
+
+  test("many of one subject changes its list once", async () => {
+    const running = await start();
+    const referrers = Array.from({ length: 30 }, (_, i) => makeReferrer(image.descriptor, `${i}`));
+    for (const { blobs } of referrers)
+      for (const blob of blobs) await registry.pushBlob(nameAt(running), blobOf(blob, digestOf(blob)));
+    running.requests.length = 0;
+    expect(await attachReferrers(registry, nameAt(running), referrers, subject)).toEqual({ listedByTag: 30 });
+    const found = await listReferrers(registry, nameAt(running), subject, limits);
+    expect(new Set(found.descriptors.map(({ digest }) => digest))).toEqual(
+      new Set(referrers.map(({ descriptor }) => descriptor.digest)),
+    );
+    const puts = running.requests.filter((line) => line.startsWith("PUT") && line.endsWith(tag));
+    expect(puts).toHaveLength(1);
   });
 });

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { describe, expect, test } from "vitest";
 import { digestOf } from "../../src/crypto/digest.ts";
-import { addToFallbackIndex } from "../../src/oci/fallback-index.ts";
+import { addToFallbackIndex, removeFromFallbackIndex } from "../../src/oci/fallback-index.ts";
 import { createHttpRegistry } from "../../src/oci/http-registry.ts";
 import { type Descriptor, mediaTypes } from "../../src/oci/manifest.ts";
 import { parseRepository, referrersTag } from "../../src/oci/reference.ts";
@@ -26,7 +26,7 @@ async function pushed(running: MemoryRegistry, text: string): Promise<Descriptor
 }
 
 const add = (running: MemoryRegistry, descriptor: Descriptor, settings: UpdateSettings = {}) =>
-  addToFallbackIndex(registry, nameAt(running), subject, { descriptor, ...settings });
+  addToFallbackIndex(registry, nameAt(running), subject, { descriptors: [descriptor], ...settings });
 
 function setIndex(running: MemoryRegistry, document: unknown) {
   const bytes = Buffer.from(typeof document === "string" ? document : JSON.stringify(document));
@@ -253,4 +253,65 @@ describe("an update of a shared index", () => {
     await expect(add(running, one)).rejects.toMatchObject({ code: "CONTENT_TOO_LARGE" });
     expect(indexText(running)).toBe(before);
   });
+});
+
+describe("a removal from a shared index", () => {
+  const remove = (running: MemoryRegistry, ...gone: Descriptor[]) =>
+    removeFromFallbackIndex(registry, nameAt(running), subject, { digests: gone.map(({ digest }) => digest) });
+
+  test("takes out what was asked for and nothing else, whatever the index says beside", async () => {
+    const running = await serveRegistry();
+    const [one, two, three] = [await pushed(running, "1"), await pushed(running, "2"), await pushed(running, "3")];
+    setIndex(running, { schemaVersion: 2, manifests: [one, { ...two, unknown: 1 }, three], future: true });
+    await remove(running, one, three);
+    expect(JSON.parse(indexText(running))).toMatchObject({ manifests: [{ ...two, unknown: 1 }], future: true });
+  });
+
+  test("writes nothing where there is nothing to remove, and makes no index", async () => {
+    const running = await serveRegistry();
+    const one = await pushed(running, "1");
+    await remove(running, one);
+    setIndex(running, { schemaVersion: 2, manifests: [] });
+    await remove(running, one);
+    expect(running.requests.filter((line) => line.startsWith("PUT") && line.endsWith(tag))).toEqual([]);
+  });
+
+  test("holds against a writer that carries the entry along", async () => {
+    let brought = 0;
+    const running: MemoryRegistry = await serveFaulty(({ method, count, running: self }) => {
+      // After the first removal another writer puts back what it had read before.
+      if (method === "GET" && (count === 3 || count === 5)) {
+        brought += 1;
+        setIndex(self(), { schemaVersion: 2, manifests: [one, two] });
+      }
+      return false;
+    });
+    const [one, two] = [await pushed(running, "1"), await pushed(running, "2")];
+    setIndex(running, { schemaVersion: 2, manifests: [one, two] });
+    await remove(running, one);
+    expect(brought).toBe(2);
+    expect(digests(running)).toEqual([two.digest]);
+  });
+
+  test("keeps what others add meanwhile", async () => {
+    const running: MemoryRegistry = await serveFaulty(({ method, count, running: self }) => {
+      if (method === "GET" && count === 2) setIndex(self(), { schemaVersion: 2, manifests: [one, two] });
+      return false;
+    });
+    const [one, two] = [await pushed(running, "1"), await pushed(running, "2")];
+    setIndex(running, { schemaVersion: 2, manifests: [one] });
+    await remove(running, one);
+    expect(digests(running)).toEqual([two.digest]);
+  });
+});
+
+test("an update that the caller has begun itself is looked after until it stays", async () => {
+  const running: MemoryRegistry = await serveFaulty(({ method, count, running: self }) => {
+    if (method === "GET" && count === 2) setIndex(self(), { schemaVersion: 2, manifests: [two] });
+    return false;
+  });
+  const [one, two] = [await pushed(running, "1"), await pushed(running, "2")];
+  setIndex(running, { schemaVersion: 2, manifests: [one] });
+  await add(running, one, { written: true });
+  expect(new Set(digests(running))).toEqual(new Set([one.digest, two.digest]));
 });
