@@ -34,10 +34,10 @@ export function decodeBase64Json(
   all.set(head);
   const content = all.subarray(head.length);
   for (let from = 0; from < text.length; from += pieceLength) {
-    const piece = text.latin1Slice(from, Math.min(text.length, from + pieceLength));
+    const piece = text.toString("latin1", from, Math.min(text.length, from + pieceLength));
     const start = (from / 4) * 3;
     const written = content.write(piece, start, "base64");
-    if (content.base64Slice(start, start + written) !== piece) throw notBase64(what);
+    if (content.toString("base64", start, start + written) !== piece) throw notBase64(what);
   }
   return { all, content };
 }

@@ -47,7 +47,9 @@ export function scanStrictJson(bytes: Uint8Array, visit?: JsonVisitor, maxValues
   const key = (): string => {
     if (buffer[at] !== 0x22) throw new StrictJsonError("an object without a key");
     const start = at;
-    const text = string() ? (JSON.parse(buffer.utf8Slice(start, at)) as string) : buffer.utf8Slice(start + 1, at - 1);
+    const text = string()
+      ? (JSON.parse(buffer.toString("utf8", start, at)) as string)
+      : buffer.toString("utf8", start + 1, at - 1);
     if (text === "__proto__") throw new StrictJsonError("key __proto__");
     return text;
   };

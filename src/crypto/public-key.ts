@@ -17,7 +17,10 @@ interface AlgorithmRow {
   readonly hashes: readonly (HashName | undefined)[];
 }
 
-/** The one table of algorithms. `undefined` stands for a signature over the message itself (Ed25519, RFC 8032). */
+/**
+ * The one table of algorithms. `undefined` stands for a signature over the message itself (Ed25519, RFC 8032); its
+ * prehashed variant is read as well.
+ */
 export const algorithms: Readonly<Record<KeyAlgorithm, AlgorithmRow>> = {
   "ecdsa-p256": { hashes: ["sha256"] },
   "ecdsa-p384": { hashes: ["sha256", "sha384"] },
@@ -33,6 +36,7 @@ const curves: Readonly<Record<string, KeyAlgorithm>> = {
 };
 const minRsaBits = 2048;
 const maxRsaBits = 16_384;
+const maxCopied = 16 * 1024 * 1024;
 const maxPemLength = 64 * 1024;
 const pemBlock = /-----BEGIN ([A-Z0-9 ]+)-----[^-]+-----END \1-----/g;
 
@@ -119,7 +123,9 @@ export async function matchesSignature(key: PublicKey, message: Uint8Array, sign
   for (const hashName of algorithms[key.algorithm].hashes) {
     if (await verifyWith(key, hashName, message, signature)) return true;
   }
-  return false;
+  if (key.algorithm !== "ed25519") return false;
+  const { matchesEd25519ph } = await import("./ed25519ph.ts");
+  return matchesEd25519ph(key.spki, message, signature);
 }
 
 function verifyWith(
@@ -128,10 +134,25 @@ function verifyWith(
   message: Uint8Array,
   signature: Uint8Array,
 ): Promise<boolean> {
+  // For another thread the message is copied.
+  if (message.length > maxCopied) return Promise.resolve(verifyHere(key, hashName, message, signature));
   return new Promise((resolve) => {
     // Node reports some malformed signatures as an error instead of false; neither is a valid signature.
     cryptoVerify(hashName ?? null, message, key.keyObject, signature, (error, valid) =>
       resolve(error === null && valid === true),
     );
   });
+}
+
+function verifyHere(
+  key: PublicKey,
+  hashName: HashName | undefined,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  try {
+    return cryptoVerify(hashName ?? null, message, key.keyObject, signature);
+  } catch {
+    return false;
+  }
 }
