@@ -37,7 +37,9 @@ export function decodeBase64Json(
     const piece = text.toString("latin1", from, Math.min(text.length, from + pieceLength));
     const start = (from / 4) * 3;
     const written = content.write(piece, start, "base64");
-    if (content.toString("base64", start, start + written) !== piece) throw notBase64(what);
+    // Padding before the end would leave a gap, filled with whatever was in memory.
+    const isWhole = start + written === Math.min(start + (piece.length / 4) * 3, length);
+    if (!isWhole || content.toString("base64", start, start + written) !== piece) throw notBase64(what);
   }
   return { all, content };
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeBase64 } from "../../src/crypto/base64.ts";
+import { decodeBase64, decodeBase64Json } from "../../src/crypto/base64.ts";
 import { TrustError } from "../../src/errors.ts";
 
 describe("decodeBase64", () => {
@@ -59,5 +59,25 @@ describe("decodeBase64", () => {
     expect(decodeBase64(text, "it").length).toBe(16 * 1024 * 1024);
     expect(() => decodeBase64(`${text}!`, "it")).toThrow(TrustError);
     expect(performance.now() - started).toBeLessThan(2000);
+  });
+});
+
+describe("decodeBase64Json", () => {
+  const decode = (text: string) => decodeBase64Json(Buffer.from(JSON.stringify(text)), "it").content;
+  const pieceLength = 4 * 64 * 1024;
+
+  it.each([0, 1, 2, 3, 196_607, 196_608, 196_609, 600_000])("reads %d bytes as the other one does", (length) => {
+    const text = Buffer.alloc(length, 7).toString("base64");
+    expect(decode(text).equals(decodeBase64(text, "it"))).toBe(true);
+  });
+
+  it.each([
+    ["at the end of a piece", `${"A".repeat(pieceLength - 2)}==${"A".repeat(8)}`],
+    ["one character at the end of a piece", `${"A".repeat(pieceLength - 1)}=${"A".repeat(8)}`],
+    ["inside a piece", `AA==${"A".repeat(pieceLength)}`],
+    ["alone in the last piece", `${"A".repeat(pieceLength)}====`],
+  ])("refuses padding before the end, %s", (_where, text) => {
+    expect(() => decodeBase64(text, "it")).toThrow(expect.objectContaining({ code: "SIGNATURE_MALFORMED" }));
+    expect(() => decode(text)).toThrow(expect.objectContaining({ code: "SIGNATURE_MALFORMED" }));
   });
 });
