@@ -1,3 +1,4 @@
+import type { Digest } from "../crypto/digest.ts";
 import { TrustError } from "../errors.ts";
 import type { EvidencePlaces } from "../oci/evidence-places.ts";
 
@@ -22,6 +23,7 @@ export function createPlacesBound(limits: ReadLimits): (places: EvidencePlaces) 
   return (places) => {
     let read = 0;
     let exhausted = false;
+    const counted = new Set<Digest>();
     const count = (bytes: number) => {
       read += bytes;
       held += bytes;
@@ -36,7 +38,10 @@ export function createPlacesBound(limits: ReadLimits): (places: EvidencePlaces) 
     return {
       ...places,
       async manifest(descriptor) {
+        // Several formats look into the same manifests, which are fetched once.
+        if (counted.has(descriptor.digest)) return places.manifest(descriptor);
         take(descriptor.size);
+        counted.add(descriptor.digest);
         const manifest = await places.manifest(descriptor);
         // The size in a listing is a stranger's claim.
         count(Math.max(0, manifest.bytes.length - descriptor.size));

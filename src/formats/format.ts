@@ -9,6 +9,9 @@ import type { ImageReference } from "../oci/reference.ts";
 /** The largest signature blob that is read, in bytes. */
 export const maxSignatureBytes = 4 * 1024 * 1024;
 
+/** The largest attestation blob that is read, in bytes: SBOMs are large, and base64 makes a third more of them. */
+export const maxAttestationBytes = 128 * 1024 * 1024;
+
 /** How many blobs of one place are read at the same time. */
 export const readsAtOnce = 16;
 
@@ -23,6 +26,16 @@ export interface SignatureBundle {
   readonly content: Uint8Array;
   /** Annotations of the layer it came in; `.sig` manifests keep the signature there. */
   readonly annotations: Readonly<Record<string, string>>;
+  /** The blob is a DSSE envelope by itself, as under `.att` tags. */
+  readonly isEnvelope?: true;
+}
+
+/** What a search is for; without more, signatures. */
+export interface Search {
+  /** Attestations, too: `.att` tags are asked for, and blobs of up to 128 MiB are read. */
+  readonly attestations?: boolean | undefined;
+  /** Of which type. What is labelled so is read first; labels are not signed, so that everything else is read as well. */
+  readonly predicateType?: string | undefined;
 }
 
 /** What `find` brought: claims, and a finding for each thing that looked like a signature and could not be read. */
@@ -64,6 +77,8 @@ export interface VerifiedSignature extends ProofFacts {
 export interface VerifiedAttestation extends ProofFacts {
   readonly kind: "attestation";
   readonly predicateType: string;
+  /** Annotations of the statement's subject. */
+  readonly annotations: Readonly<Record<string, string>>;
   /** The signed in-toto statement, as its bytes; large ones are read only where somebody asks. */
   readonly statement: Uint8Array;
 }
@@ -81,6 +96,18 @@ export interface SignRequest {
   readonly subject: Descriptor;
   readonly signer: Signer;
   readonly annotations: Readonly<Record<string, string>>;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+export interface AttestRequest {
+  readonly image: ImageReference;
+  readonly subject: Descriptor;
+  readonly signer: Signer;
+  /** A URI. */
+  readonly predicateType: string;
+  /** JSON, signed as it stands. */
+  readonly predicate: Uint8Array;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
@@ -104,7 +131,7 @@ export type Attachment =
       readonly blob: Uint8Array;
     };
 
-/** A signature that is made but not yet pushed. */
+/** A signature or attestation that is made but not yet pushed. */
 export interface MadeSignature {
   readonly bundle: SignatureBundle;
   readonly attachment: Attachment;
@@ -113,10 +140,12 @@ export interface MadeSignature {
 /** One way to write signatures. Pure but for `find`, which reads through the places it is given. */
 export interface SignatureFormat {
   readonly name: string;
-  find(places: EvidencePlaces, subject: Digest): Promise<FoundSignatures>;
+  find(places: EvidencePlaces, subject: Digest, search?: Search): Promise<FoundSignatures>;
   /** Proves the claim for that subject, or throws why not (`untrusted` codes). */
   verify(bundle: SignatureBundle, subject: Digest, trust: TrustMaterial): Promise<Proof>;
   sign(request: SignRequest): Promise<MadeSignature>;
+  /** Makes an in-toto statement about the subject, and signs it. Throws `CONTENT_TOO_LARGE`. */
+  attest(request: AttestRequest): Promise<MadeSignature>;
 }
 
 /** The only constructor of a proof; the architecture test keeps it inside `formats/`. */

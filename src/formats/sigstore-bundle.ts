@@ -1,73 +1,68 @@
 import { describeJson } from "../crypto/describe-json.ts";
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../crypto/digest.ts";
-import { type DsseEnvelope, dssePae, parseDsseEnvelope } from "../crypto/dsse.ts";
-import { isJsonObject, type JsonObject, parseStrictJson } from "../crypto/json.ts";
+import { type DsseEnvelope, dssePae, formatDsseEnvelope, parseDsseEnvelope } from "../crypto/dsse.ts";
+import { isJsonObject, parseMember, readJsonMembers } from "../crypto/json.ts";
 import { TrustError, toFinding } from "../errors.ts";
 import type { EvidencePlaces } from "../oci/evidence-places.ts";
-import { type Descriptor, emptyDescriptor, emptyJson, mediaTypes, parseManifest } from "../oci/manifest.ts";
+import { type Descriptor, emptyDescriptor, emptyJson, type ImageManifest, mediaTypes } from "../oci/manifest.ts";
 import { mapLimit } from "../oci/parallel.ts";
+import { makeAttestation, proveEnvelope } from "./envelope.ts";
 import {
+  type AttestRequest,
   type FoundSignatures,
   type MadeSignature,
+  maxAttestationBytes,
   maxSignatureBytes,
   type Proof,
-  proveAttestation,
-  proveSignature,
   readsAtOnce,
+  type Search,
   type SignatureBundle,
   type SignatureFormat,
   type SignRequest,
   type TrustMaterial,
 } from "./format.ts";
-import { findSigner } from "./prove.ts";
-import { inTotoPayloadType, parseStatement, signaturePredicate, statementV1 } from "./statement.ts";
+import { findReferrers } from "./referring.ts";
+import { inTotoPayloadType, signaturePredicate, statementV1 } from "./statement.ts";
 
 const name = "bundle";
 export const bundleMediaType = "application/vnd.dev.sigstore.bundle.v0.3+json";
+const predicateTypeAnnotation = "dev.sigstore.bundle.predicateType";
 const bundleMediaTypePrefix = "application/vnd.dev.sigstore.bundle";
 const readableBundles = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v0\.3\+json|\+json;version=0\.[123])$/;
 
 /** Sigstore bundles on OCI referrers: what cosign 3 writes (sigstore/protobuf-specs, sigstore_bundle.proto v0.3). */
-export const sigstoreBundle: SignatureFormat = { name, find, verify, sign };
+export const sigstoreBundle: SignatureFormat = { name, find, verify, sign, attest };
 
-async function find(places: EvidencePlaces, subject: Digest): Promise<FoundSignatures> {
-  const listing = await places.referrers(subject);
-  const wanted = listing.descriptors.slice(0, places.maxSignatures);
-  const located = await mapLimit(wanted, readsAtOnce, (descriptor) => locate(places, descriptor));
+async function find(places: EvidencePlaces, subject: Digest, search: Search = {}): Promise<FoundSignatures> {
+  const { manifests, findings, complete } = await findReferrers(places, subject);
+  const located = manifests.flatMap(({ manifest }) => bundleIn(manifest));
+  const isWanted = ({ predicateType }: Located) => predicateType === search.predicateType;
   // Small ones first: attestations of megabytes must not use up what may be read before the signatures are.
-  const layers = located.flatMap((item) => ("layer" in item ? [item.layer] : [])).sort((a, b) => a.size - b.size);
-  const found = [...located, ...(await mapLimit(layers, readsAtOnce, (layer) => read(places, layer)))];
+  const layers = located.sort((a, b) => Number(isWanted(b)) - Number(isWanted(a)) || a.layer.size - b.layer.size);
+  const maxBytes = search.attestations === true ? maxAttestationBytes : maxSignatureBytes;
+  const found = await mapLimit(layers, readsAtOnce, ({ layer }) => read(places, layer, maxBytes));
   return {
     bundles: found.flatMap((item) => ("bundle" in item ? [item.bundle] : [])),
-    findings: found.flatMap((item) => ("finding" in item ? [item.finding] : [])),
-    complete: listing.complete && wanted.length === listing.descriptors.length,
+    findings: [...findings, ...found.flatMap((item) => ("finding" in item ? [item.finding] : []))],
+    complete,
   };
 }
 
-/** One referrer: the blob of a bundle, a finding that says why it cannot be read, or (another artifact) nothing. */
-async function locate(places: EvidencePlaces, descriptor: Descriptor) {
-  try {
-    const { bytes, descriptor: fetched } = await places.manifest(descriptor);
-    const manifest = parseManifest(bytes, fetched.mediaType);
-    const [layer, second] = manifest.kind === "manifest" ? manifest.layers : [];
-    // artifactType and annotations are not consulted: registries and clients label bundles wrongly.
-    if (layer === undefined || second !== undefined || !layer.mediaType.startsWith(bundleMediaTypePrefix)) return {};
-    return { layer };
-  } catch (error) {
-    return { finding: toFinding(missingSignature(error), { evidence: descriptor.digest }) };
-  }
+interface Located {
+  readonly layer: Descriptor;
+  /** What the manifest says of it; not signed. */
+  readonly predicateType: string | undefined;
 }
 
-/** What is listed and gone is no image that nobody can find. */
-function missingSignature(error: unknown): unknown {
-  if (!(error instanceof TrustError) || error.code !== "IMAGE_NOT_FOUND") return error;
-  const { message, expected, found } = error;
-  return new TrustError("SIGNATURE_MISSING", message, { expected, found });
+function bundleIn({ layers, annotations }: ImageManifest): readonly Located[] {
+  const [layer, second] = layers;
+  if (layer === undefined || second !== undefined || !layer.mediaType.startsWith(bundleMediaTypePrefix)) return [];
+  return [{ layer, predicateType: annotations[predicateTypeAnnotation] }];
 }
 
-async function read(places: EvidencePlaces, layer: Descriptor) {
+async function read(places: EvidencePlaces, layer: Descriptor, maxBytes: number) {
   try {
-    return { bundle: bundleOf(await places.blob(layer, maxSignatureBytes), layer.digest) };
+    return { bundle: bundleOf(await places.blob(layer, maxBytes), layer.digest) };
   } catch (error) {
     return { finding: toFinding(error, { evidence: layer.digest }) };
   }
@@ -84,19 +79,18 @@ interface ParsedBundle {
 }
 
 function parseBundle(content: Uint8Array): ParsedBundle {
-  const bundle = parseStrictJson(content, "the bundle");
-  if (!isJsonObject(bundle)) throw malformed("the bundle is not an object", "an object", typeof bundle);
-  const mediaType = bundle["mediaType"];
+  const bundle = readJsonMembers(content, "the bundle");
+  const mediaType = parseMember(bundle, "mediaType");
   if (typeof mediaType !== "string" || !readableBundles.test(mediaType))
     throw malformed("unknown media type of a bundle", bundleMediaType, describeJson(mediaType));
-  if (bundle["dsseEnvelope"] === undefined)
-    throw malformed("the bundle does not sign an image", "dsseEnvelope", Object.keys(bundle).join(", "));
-  return { hint: keyHint(bundle), envelope: parseDsseEnvelope(bundle["dsseEnvelope"]) };
+  const envelope = bundle.get("dsseEnvelope");
+  if (envelope === undefined)
+    throw malformed("the bundle does not sign an image", "dsseEnvelope", [...bundle.keys()].slice(0, 10).join(", "));
+  return { hint: keyHint(parseMember(bundle, "verificationMaterial")), envelope: parseDsseEnvelope(envelope) };
 }
 
 /** The key id a bundle names, in hex. Clients differ in what they put there, so a strange hint is no hint. */
-function keyHint(bundle: JsonObject): string | undefined {
-  const material = bundle["verificationMaterial"];
+function keyHint(material: unknown): string | undefined {
   if (!isJsonObject(material))
     throw malformed("the bundle has no verification material", "verificationMaterial", typeof material);
   const { publicKey } = material;
@@ -117,19 +111,7 @@ function keyHint(bundle: JsonObject): string | undefined {
 
 async function verify(bundle: SignatureBundle, subject: Digest, trust: TrustMaterial): Promise<Proof> {
   const { hint, envelope } = parseBundle(bundle.content);
-  const key = await findSigner(trust, dssePae(envelope.payloadType, envelope.payload), envelope.signature, hint);
-  const statement = parseStatement(envelope.payloadType, envelope.payload, subject);
-  const facts = {
-    format: name,
-    evidence: bundle.evidence,
-    subject,
-    signer: { kind: "key", keyId: key.keyId },
-    signedAt: [],
-  } as const;
-  const { predicateType, annotations } = statement;
-  if (predicateType !== signaturePredicate)
-    return proveAttestation({ ...facts, predicateType, statement: envelope.payload });
-  return proveSignature({ ...facts, annotations });
+  return proveEnvelope(bundle, envelope, hint, subject, trust);
 }
 
 async function sign(request: SignRequest): Promise<MadeSignature> {
@@ -141,28 +123,33 @@ async function sign(request: SignRequest): Promise<MadeSignature> {
     predicate: {},
   };
   const payload = Buffer.from(JSON.stringify(statement));
-  const signature = Buffer.from(await request.signer.sign(dssePae(inTotoPayloadType, payload)));
-  const content = Buffer.from(
-    JSON.stringify({
-      mediaType: bundleMediaType,
-      verificationMaterial: {
-        publicKey: { hint: Buffer.from(request.signer.publicKey.keyId, "hex").toString("base64") },
-      },
-      dsseEnvelope: {
-        payload: payload.toString("base64"),
-        payloadType: inTotoPayloadType,
-        signatures: [{ sig: signature.toString("base64") }],
-      },
-    }),
-  );
-  return { bundle: bundleOf(content, digestOf(content)), attachment: referrerOf(request, content) };
+  const signature = await request.signer.sign(dssePae(inTotoPayloadType, payload));
+  return made(request, signaturePredicate, formatDsseEnvelope(inTotoPayloadType, payload, signature));
 }
 
-function referrerOf(request: SignRequest, content: Uint8Array): MadeSignature["attachment"] {
+async function attest(request: AttestRequest): Promise<MadeSignature> {
+  return made(request, request.predicateType, await makeAttestation(request));
+}
+
+type MakeRequest = Pick<SignRequest, "subject" | "signer" | "now">;
+
+function made(request: MakeRequest, predicateType: string, envelope: Uint8Array): MadeSignature {
+  const hint = Buffer.from(request.signer.publicKey.keyId, "hex").toString("base64");
+  const head = JSON.stringify({ mediaType: bundleMediaType, verificationMaterial: { publicKey: { hint } } });
+  const content = Buffer.concat([Buffer.from(`${head.slice(0, -1)},"dsseEnvelope":`), envelope, Buffer.from("}")]);
+  const bundle = bundleOf(content, digestOf(content));
+  return { bundle, attachment: referrerOf(request, predicateType, bundle) };
+}
+
+function referrerOf(
+  request: MakeRequest,
+  predicateType: string,
+  { content, evidence }: SignatureBundle,
+): MadeSignature["attachment"] {
   const { mediaType, digest, size } = request.subject;
   const annotations = {
     "dev.sigstore.bundle.content": "dsse-envelope",
-    "dev.sigstore.bundle.predicateType": signaturePredicate,
+    [predicateTypeAnnotation]: predicateType,
     "org.opencontainers.image.created": new Date(request.now).toISOString().replace(/\.\d+Z$/, "Z"),
   };
   const manifest = {
@@ -170,7 +157,7 @@ function referrerOf(request: SignRequest, content: Uint8Array): MadeSignature["a
     mediaType: mediaTypes.imageManifest,
     artifactType: bundleMediaType,
     config: emptyDescriptor,
-    layers: [{ mediaType: bundleMediaType, digest: digestOf(content), size: content.length }],
+    layers: [{ mediaType: bundleMediaType, digest: evidence, size: content.length }],
     subject: { mediaType, digest, size },
     annotations,
   };

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { dssePae, parseDsseEnvelope } from "../../src/crypto/dsse.ts";
+import { dssePae, formatDsseEnvelope, parseDsseEnvelope } from "../../src/crypto/dsse.ts";
 import { TrustError } from "../../src/errors.ts";
 
 const envelope = {
@@ -8,6 +8,7 @@ const envelope = {
   payload: Buffer.from("{}").toString("base64"),
   signatures: [{ sig: Buffer.from("signature").toString("base64"), keyid: "anything" }],
 };
+const parse = (value: unknown) => parseDsseEnvelope(Buffer.from(JSON.stringify(value) ?? ""));
 const refused = expect.objectContaining({ code: "SIGNATURE_MALFORMED" });
 
 describe("dssePae", () => {
@@ -33,15 +34,43 @@ describe("dssePae", () => {
   });
 });
 
+describe("formatDsseEnvelope", () => {
+  it.each([0, 1, 2, 3, 196_607, 196_608, 196_609, 1_000_000])(
+    "writes %i bytes so that they are read again",
+    (length) => {
+      const payload = Buffer.alloc(length, "payload");
+      const text = formatDsseEnvelope("a/b", payload, Buffer.from("signature"));
+      expect(JSON.parse(text.toString())).toEqual({
+        payload: payload.toString("base64"),
+        payloadType: "a/b",
+        signatures: [{ keyid: "", sig: Buffer.from("signature").toString("base64") }],
+      });
+      const read = parseDsseEnvelope(text);
+      expect(read.payload.equals(payload)).toBe(true);
+      expect(read.signed.equals(dssePae("a/b", payload))).toBe(true);
+    },
+  );
+});
+
 describe("parseDsseEnvelope", () => {
+  it("reads a payload whose base64 is escaped, as some encoders do", () => {
+    const text = '{"payloadType":"a","payload":"AA\\u003d\\u003d","signatures":[{"sig":"\\/\\/\\/\\/"}]}';
+    expect(parseDsseEnvelope(Buffer.from(text)).payload).toEqual(Buffer.of(0));
+  });
+
+  it.each(["A", "AAA", "AB==", "A===", "====", "AA==AAAA", "=AAA", "AA=A"])("refuses the payload %j", (payload) => {
+    expect(() => parse({ ...envelope, payload })).toThrow(refused);
+  });
+
   it("decodes payload and signature", () => {
-    const { payloadType, payload, signature } = parseDsseEnvelope(envelope);
+    const { payloadType, payload, signature, signed } = parse(envelope);
     expect([payloadType, payload.toString(), signature.toString()]).toEqual([envelope.payloadType, "{}", "signature"]);
+    expect(signed).toEqual(dssePae(payloadType, payload));
   });
 
   it("reads an envelope without a key id, with an empty payload, with fields it does not know", () => {
     const signatures = [{ sig: "AAAA" }];
-    expect(parseDsseEnvelope({ ...envelope, payload: "", signatures, extra: 1 }).payload.length).toBe(0);
+    expect(parse({ ...envelope, payload: "", signatures, extra: 1 }).payload.length).toBe(0);
   });
 
   it.each([
@@ -66,14 +95,14 @@ describe("parseDsseEnvelope", () => {
     ["a signature without sig", { ...envelope, signatures: [{ keyid: "a" }] }],
     ["a sig without padding", { ...envelope, signatures: [{ sig: "AA" }] }],
   ])("refuses %s", (_, value) => {
-    expect(() => parseDsseEnvelope(value)).toThrow(refused);
+    expect(() => parse(value)).toThrow(refused);
   });
 
   it("throws nothing but its own error, whatever the value", () => {
     fc.assert(
-      fc.property(fc.anything(), fc.anything(), fc.anything(), (payloadType, payload, signatures) => {
+      fc.property(fc.jsonValue(), fc.jsonValue(), fc.jsonValue(), (payloadType, payload, signatures) => {
         try {
-          parseDsseEnvelope({ payloadType, payload, signatures });
+          parse({ payloadType, payload, signatures });
         } catch (error) {
           expect(error).toBeInstanceOf(TrustError);
         }

@@ -15,6 +15,7 @@ function counting() {
     name: "counted",
     find: unused,
     sign: unused,
+    attest: unused,
     async verify({ claimId }) {
       proved.push(claimId);
       throw new TrustError("SIGNER_NOT_TRUSTED", "a stranger's");

@@ -1,0 +1,37 @@
+import { type Digest, digestAlgorithm, digestHex, digestOf } from "../crypto/digest.ts";
+import { parseDsseEnvelope } from "../crypto/dsse.ts";
+import { claimOf, signatureAnnotation } from "./cosign-layers.ts";
+import { makeAttestation, proveEnvelope } from "./envelope.ts";
+import type { AttestRequest, MadeSignature, Proof, SignatureBundle, TrustMaterial } from "./format.ts";
+
+export const envelopeMediaType = "application/vnd.dsse.envelope.v1+json";
+
+/** The tag that holds the attestations of a subject. */
+export function attestationTag(subject: Digest): string {
+  return `${digestAlgorithm(subject)}-${digestHex(subject)}.att`;
+}
+
+/** Proves an envelope of an `.att` tag; what its layer says about it is not looked at. */
+export async function proveTaggedEnvelope(
+  bundle: SignatureBundle,
+  subject: Digest,
+  trust: TrustMaterial,
+): Promise<Proof> {
+  return proveEnvelope(bundle, parseDsseEnvelope(bundle.content), undefined, subject, trust);
+}
+
+/** Makes an attestation for the `.att` tag. */
+export async function makeTaggedAttestation(request: AttestRequest): Promise<MadeSignature> {
+  const content = await makeAttestation(request);
+  const digest = digestOf(content);
+  const annotations = { [signatureAnnotation]: "", predicateType: request.predicateType };
+  return {
+    bundle: { ...claimOf(content, digest, annotations), isEnvelope: true },
+    attachment: {
+      kind: "layer",
+      tag: attestationTag(request.subject.digest),
+      layer: { mediaType: envelopeMediaType, size: content.length, digest, annotations },
+      blob: content,
+    },
+  };
+}
