@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { copyImage } from "../src/copy.ts";
 import { digestOf } from "../src/crypto/digest.ts";
-import { type Layout, openLayout } from "../src/oci/layout.ts";
+import { openLayout } from "../src/oci/layout.ts";
 import { mediaTypes } from "../src/oci/manifest.ts";
 import { parseReference } from "../src/oci/reference.ts";
 import { codeOfRejection } from "./support/errors.ts";
@@ -11,8 +11,8 @@ import { buildImage, pushImage } from "./support/images.ts";
 import { tempDir } from "./support/process.ts";
 
 let folder: ReturnType<typeof tempDir>;
-let source: Layout;
-let target: Layout;
+let source: Awaited<ReturnType<typeof openLayout>>;
+let target: Awaited<ReturnType<typeof openLayout>>;
 beforeEach(async () => {
   folder = tempDir("trust-copy");
   source = await openLayout(join(folder.path, "source"), { create: true });

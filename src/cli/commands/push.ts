@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { copyImage } from "../../copy.ts";
 import { TrustError } from "../../errors.ts";
-import { type Layout, openLayout, openLayoutTar } from "../../oci/layout.ts";
+import { openLayout, openLayoutTar } from "../../oci/layout.ts";
 import { formatReference, type ImageReference, parseReference } from "../../oci/reference.ts";
 import { defineCommand } from "../command.ts";
 import { plain } from "../print.ts";
@@ -51,6 +51,8 @@ export const command = defineCommand({
     }
   },
 });
+
+type Layout = Awaited<ReturnType<typeof openLayout>>;
 
 async function open(path: string): Promise<Layout> {
   const isFolder = await stat(path).then(
