@@ -6,6 +6,7 @@ import { canonicalText, parseRawObject } from "./raw-json.ts";
 import type { RepositoryName } from "./reference.ts";
 import { blobOf, type Registry } from "./registry.ts";
 import {
+  removeFromSharedManifest,
   type SharedContent,
   type SharedManifest,
   tagConflict,
@@ -44,6 +45,20 @@ export async function mergeSignatureLayers(
 ): Promise<void> {
   const { entries } = readLayers(other, { name, tag });
   await updateSharedManifest(signatureManifest(registry, name, tag), entries, settings);
+}
+
+/** Takes layers out of that manifest, and leaves everything else in it. Errors as of `updateSharedManifest`. */
+export async function detachSignatureLayers(
+  registry: Registry,
+  name: RepositoryName,
+  tag: string,
+  isRemoved: (layer: Descriptor) => boolean,
+  settings: UpdateSettings = {},
+): Promise<void> {
+  const shared = signatureManifest(registry, name, tag);
+  const { entries } = shared.read(await registry.fetchManifest(name, tag, { signal: settings.signal }));
+  const removed = entries.filter((entry) => isRemoved(parseDescriptor(entry, "layer")));
+  if (removed.length > 0) await removeFromSharedManifest(shared, new Set(removed.map(shared.keyOf)), settings);
 }
 
 function signatureManifest(registry: Registry, name: RepositoryName, tag: string): SharedManifest {

@@ -1,0 +1,135 @@
+import { type Digest, digestOf } from "./crypto/digest.ts";
+import { TrustError } from "./errors.ts";
+import type { MadeSignature, SignatureFormat, TrustMaterial } from "./formats/format.ts";
+import type { EvidencePlaces } from "./oci/evidence-places.ts";
+import { type Descriptor, mediaTypes } from "./oci/manifest.ts";
+import { openPlaces } from "./oci/places.ts";
+import { formatReference, formatRepository, type ImageReference, type RepositoryName } from "./oci/reference.ts";
+import { attachReferrer } from "./oci/referrers.ts";
+import { blobOf, type Registry } from "./oci/registry.ts";
+import { attachSignatureLayer } from "./oci/signature-tag.ts";
+
+/** A made signature or attestation, and where it goes. */
+export interface Attaching {
+  readonly format: SignatureFormat;
+  readonly made: MadeSignature;
+  readonly subject: Descriptor;
+  /** The repository that it is written to: the image's own, or one for signatures. */
+  readonly repository: RepositoryName;
+  /** What its signer alone is proved with. */
+  readonly trust: TrustMaterial;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What was pushed. */
+export interface PushedSignature {
+  readonly format: string;
+  /** Digest of the blob that holds the signature. */
+  readonly evidence: Digest;
+  /** Where it is: the referrer manifest, or the tag. */
+  readonly location: string;
+}
+
+/**
+ * Puts what a format has made beside its image, and answers for it:
+ * 1. Prove it with the verifier's own code, before anything is pushed.
+ * 2. Push it; what others put there stays.
+ * 3. Find and prove it again in the registry.
+ *
+ * `dryRun` ends after the first step. Errors: `REFERRERS_TAG_CONFLICT`, `UPDATE_CONFLICT`, those of the registry.
+ */
+export async function attach(
+  registry: Registry,
+  attaching: Attaching,
+  options: { readonly dryRun?: boolean | undefined } = {},
+): Promise<PushedSignature> {
+  const { format, made, subject, repository, trust } = attaching;
+  await format.verify(made.bundle, subject.digest, trust); // 1
+  if (options.dryRun !== true) {
+    await push(registry, attaching); // 2
+    await confirm(registry, attaching); // 3
+  }
+  return { format: format.name, evidence: made.bundle.evidence, location: locationOf(repository, made) };
+}
+
+function locationOf(name: RepositoryName, { attachment }: MadeSignature): string {
+  const repository = formatRepository(name);
+  return attachment.kind === "layer"
+    ? `${repository}:${attachment.tag}`
+    : `${repository}@${digestOf(attachment.bytes)}`;
+}
+
+async function push(registry: Registry, { repository, subject, made, signal }: Attaching): Promise<void> {
+  const { attachment } = made;
+  if (attachment.kind === "layer") {
+    await registry.pushBlob(repository, blobOf(attachment.blob, attachment.layer.digest), { signal });
+    await attachSignatureLayer(registry, repository, attachment.tag, attachment.layer, { signal });
+    return;
+  }
+  await Promise.all(
+    attachment.blobs.map((blob) => registry.pushBlob(repository, blobOf(blob, digestOf(blob)), { signal })),
+  );
+  const descriptor: Descriptor = {
+    mediaType: mediaTypes.imageManifest,
+    digest: digestOf(attachment.bytes),
+    size: attachment.bytes.length,
+    artifactType: attachment.artifactType,
+    annotations: attachment.annotations,
+  };
+  await attachReferrer(registry, repository, { bytes: attachment.bytes, descriptor }, subject.digest, { signal });
+}
+
+/** The same places, without what others put there: there may be much, and it is not ours to read. */
+function onlyOwn(places: EvidencePlaces, { attachment, bundle }: MadeSignature): EvidencePlaces {
+  const nothing = { descriptors: [], complete: true };
+  if (attachment.kind === "layer")
+    return {
+      ...places,
+      referrers: async () => nothing,
+      taggedManifest: async (tag) => (tag === attachment.tag ? places.taggedManifest(tag) : undefined),
+      async blob(descriptor, maxBytes) {
+        if (descriptor.digest === bundle.evidence) return places.blob(descriptor, maxBytes);
+        throw new TrustError("SIGNATURE_MISSING", "a signature of others is not looked at");
+      },
+    };
+  const own = digestOf(attachment.bytes);
+  return {
+    ...places,
+    taggedManifest: async () => undefined,
+    async referrers(subject) {
+      const { descriptors, complete } = await places.referrers(subject);
+      return { descriptors: descriptors.filter((descriptor) => descriptor.digest === own), complete };
+    },
+  };
+}
+
+/** Reads it back as a verifier would: pushed is not the same as found. */
+async function confirm(registry: Registry, attaching: Attaching): Promise<void> {
+  const { format, made, subject, repository, trust, signal } = attaching;
+  const places = onlyOwn(openPlaces(registry, repository, { signal }), made);
+  const found = await format.find(places, subject.digest, { attestations: true });
+  const bundle = found.bundles.find((candidate) => candidate.claimId === made.bundle.claimId);
+  if (bundle === undefined)
+    throw new TrustError(
+      "UPDATE_CONFLICT",
+      `the signature was pushed, but ${formatRepository(repository)} does not list it`,
+      { expected: `${made.bundle.evidence} among the signatures of ${subject.digest}`, found: "other signatures" },
+    );
+  await format.verify(bundle, subject.digest, trust);
+}
+
+/** Resolves the tag to a digest, once. Throws `DIGEST_MISMATCH` where it is not the one that is expected. */
+export async function resolveOnce(
+  registry: Registry,
+  image: ImageReference,
+  expectDigest: Digest | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Descriptor> {
+  const subject = await registry.resolve(image, { signal });
+  if (expectDigest === undefined || subject.digest === expectDigest) return subject;
+  throw new TrustError(
+    "DIGEST_MISMATCH",
+    `${formatReference(image)} is not the image that was to be signed; nothing was signed`,
+    { expected: expectDigest, found: subject.digest },
+  );
+}
