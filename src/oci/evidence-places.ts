@@ -1,10 +1,13 @@
 import type { Digest } from "../crypto/digest.ts";
+import type { TrustError } from "../errors.ts";
 import type { Descriptor, FetchedManifest } from "./manifest.ts";
 
 /** A listing of descriptors. `complete` is false where a limit ended it. */
 export interface Listing {
   readonly descriptors: readonly Descriptor[];
   readonly complete: boolean;
+  /** Why one of the places that are listed together could not be read; what the other had still counts. */
+  readonly failure?: TrustError;
 }
 
 /**

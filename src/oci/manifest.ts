@@ -1,3 +1,4 @@
+import { describeJson } from "../crypto/describe-json.ts";
 import { type Digest, digestOf, isDigest } from "../crypto/digest.ts";
 import { isJsonObject, type JsonObject } from "../crypto/json.ts";
 import { TrustError } from "../errors.ts";
@@ -77,7 +78,8 @@ export const emptyDescriptor: Descriptor = { mediaType: mediaTypes.empty, digest
 export function parseManifest(bytes: Uint8Array, mediaType: string): ImageManifest | ImageIndex {
   const document = parseDocument(bytes);
   const own = document["mediaType"];
-  if (own !== undefined && own !== mediaType) throw invalid("two media types for one manifest", mediaType, String(own));
+  if (own !== undefined && own !== mediaType)
+    throw invalid("two media types for one manifest", mediaType, describeJson(own).slice(0, 200));
   if (isIndexMediaType(mediaType)) return parseIndex(document, mediaType);
   if (mediaType === mediaTypes.imageManifest || mediaType === mediaTypes.dockerManifest)
     return parseImage(document, mediaType);
@@ -101,7 +103,7 @@ function parseDocument(bytes: Uint8Array): JsonObject {
   }
   if (!isJsonObject(value)) throw invalid("the manifest is not an object", "a JSON object", typeof value);
   if (value["schemaVersion"] !== 2)
-    throw invalid("unsupported schemaVersion", "2", String(value["schemaVersion"]).slice(0, 20));
+    throw invalid("unsupported schemaVersion", "2", describeJson(value["schemaVersion"]).slice(0, 20));
   return value;
 }
 
@@ -150,9 +152,9 @@ export function parseDescriptor(value: unknown, where: string): Descriptor {
   const { mediaType, digest, size, artifactType, platform } = value;
   if (typeof mediaType !== "string") throw invalid(`${where} has no mediaType`, "a string", typeof mediaType);
   if (!isDigest(digest))
-    throw invalid(`${where} has no valid digest`, "a sha256 or sha512 digest", String(digest).slice(0, 150));
+    throw invalid(`${where} has no valid digest`, "a sha256 or sha512 digest", describeJson(digest).slice(0, 150));
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)
-    throw invalid(`${where} has no valid size`, "bytes, a whole number", String(size).slice(0, 50));
+    throw invalid(`${where} has no valid size`, "bytes, a whole number", describeJson(size).slice(0, 50));
   return {
     mediaType,
     digest,
@@ -163,11 +165,15 @@ export function parseDescriptor(value: unknown, where: string): Descriptor {
   };
 }
 
+function textOf(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
 function parsePlatform(value: JsonObject): Platform {
   const variant = value["variant"];
   return {
-    os: String(value["os"] ?? ""),
-    architecture: String(value["architecture"] ?? ""),
+    os: textOf(value["os"]),
+    architecture: textOf(value["architecture"]),
     ...(typeof variant === "string" && variant !== "" ? { variant } : {}),
   };
 }

@@ -1,4 +1,5 @@
 import { type Digest, digestAlgorithm, digestOf, isDigest } from "../crypto/digest.ts";
+import { TrustError } from "../errors.ts";
 import { discard, readBody } from "./body.ts";
 import { apiPath, type Client } from "./client.ts";
 import { digestMismatch, expectDigest, tooLarge } from "./content.ts";
@@ -76,12 +77,22 @@ export async function fetchManifest(
     signal: options.signal,
   });
   return client.session.request(get, async (response) => {
+    refusePage(response, what);
     const bytes = await readBody(response, { maxBytes: maxManifestBytes, maxMs: client.bodyMs }, what);
     const digest = checkedDigest(response, reference, bytes);
     const { etag } = response.headers;
     const mediaType = manifestMediaType(bytes, response.headers["content-type"]);
     const descriptor = { mediaType, digest, size: bytes.length };
     return { descriptor, bytes, ...(etag === undefined ? {} : { etag }) };
+  });
+}
+
+/** A page for people, as of maintenance or a sign-in, says nothing about what is there. */
+function refusePage(response: HttpResponse, what: string): void {
+  if (bareMediaType(response.headers["content-type"]) !== "text/html") return;
+  throw new TrustError("REGISTRY_ERROR", `${response.url.host} answered with a page for people`, {
+    expected: what,
+    found: "text/html",
   });
 }
 

@@ -56,6 +56,9 @@ export function parseRepository(text: string): RepositoryName {
  */
 export function parseRegistryHost(text: string): string {
   if (!hostPattern.test(text)) throw invalid(text, "the registry is not HOST[:PORT]");
+  // One port has one spelling, so that one registry has one name.
+  const port = /:([0-9]+)$/.exec(text)?.[1];
+  if (port !== undefined && (!/^[1-9]/.test(port) || Number(port) > 65_535)) throw invalid(text, "no such port");
   const host = text.toLowerCase();
   const bare = host.replace(/:443$/, "");
   const canonical = readsAsHost(bare) ? bare : host;
@@ -90,6 +93,8 @@ function parsePath(path: string, text: string): RepositoryName {
   const hasHost = readsAsHost(first) || first !== first.toLowerCase();
   const registry = hasHost ? parseRegistryHost(first) : dockerHub;
   const rest = hasHost ? path.slice(slash + 1) : path;
+  if (/^(?:sha256:|sha512:)?[0-9a-f]{64,}$/.test(text))
+    throw invalid(text, "a digest alone is an image ID, not a name");
   if (/^[0-9a-f]{64}$/.test(path)) throw invalid(text, "64 hex digits alone are an image ID, not a name");
   const repository = registry === dockerHub && !rest.includes("/") ? `library/${rest}` : rest;
   if (!isRepository(repository)) throw invalid(text, repositoryProblem(rest));

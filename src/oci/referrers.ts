@@ -1,6 +1,6 @@
 import type { Digest } from "../crypto/digest.ts";
 import { isJsonObject } from "../crypto/json.ts";
-import { TrustError } from "../errors.ts";
+import { asTrustError, TrustError } from "../errors.ts";
 import type { Listing } from "./evidence-places.ts";
 import { addToFallbackIndex } from "./fallback-index.ts";
 import { type Descriptor, mediaTypes } from "./manifest.ts";
@@ -17,7 +17,8 @@ export interface ListingLimits {
 
 /**
  * The referrers of a subject from the referrers API and the fallback tag together, asked at once, each digest once. A
- * registry may have got the API after signatures were listed under the tag. Errors are those of the registry.
+ * registry may have got the API after signatures were listed under the tag. Where one of them fails, the other still
+ * counts and the listing says so; where both fail, the error is the registry's.
  */
 export async function listReferrers(
   registry: Registry,
@@ -25,14 +26,18 @@ export async function listReferrers(
   subject: Digest,
   { maxPages, signal }: ListingLimits,
 ): Promise<Listing> {
-  const [api, tag] = await Promise.all([
+  const results = await Promise.allSettled([
     registry.listReferrers(name, subject, maxPages, { signal }),
     listFallbackTag(registry, name, subject, signal),
   ]);
+  const lists = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  const [failure] = results.flatMap((result) => (result.status === "rejected" ? [asTrustError(result.reason)] : []));
+  if (lists.length === 0 && failure !== undefined) throw failure;
   const byDigest = new Map<Digest, Descriptor>();
-  for (const descriptor of [...api.descriptors, ...tag.descriptors])
+  for (const descriptor of lists.flatMap((list) => list.descriptors))
     if (!byDigest.has(descriptor.digest)) byDigest.set(descriptor.digest, descriptor);
-  return { descriptors: [...byDigest.values()], complete: api.complete && tag.complete };
+  const complete = failure === undefined && lists.every((list) => list.complete);
+  return { descriptors: [...byDigest.values()], complete, ...(failure === undefined ? {} : { failure }) };
 }
 
 /** What the fallback tag lists; what is not an index of referrers lists nothing (distribution-spec v1.1). */

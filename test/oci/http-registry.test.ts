@@ -100,7 +100,7 @@ describe("a manifest", () => {
   test("that is no manifest is refused", async () => {
     for (const text of ["<html>", "null", "[]", '{"mediaType":"x/y"}', "{}"]) {
       const bytes = Buffer.from(text);
-      const { host } = await serveManifest({ "Content-Type": "text/html", "Docker-Content-Digest": "" }, bytes);
+      const { host } = await serveManifest({ "Content-Type": "text/plain", "Docker-Content-Digest": "" }, bytes);
       await expect(registry.fetchManifest(at(host), "v1")).rejects.toMatchObject({ code: "MANIFEST_INVALID" });
     }
   });
@@ -146,7 +146,7 @@ describe("a manifest", () => {
     expect((await registry.resolve(at(running.host))).digest).toBe(image.descriptor.digest);
   });
 
-  test.each([["127.0.0.1:99999"], ["1.2.3.4.5"], ["a.0x"]])("is not asked of %s, which is no host", async (host) => {
+  test.each([["1.2.3.4.5"], ["a.0x"]])("is not asked of %s, which is no host", async (host) => {
     await expect(registry.resolve(at(host))).rejects.toMatchObject({ code: "REFERENCE_INVALID", category: "usage" });
   });
 

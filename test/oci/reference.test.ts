@@ -128,9 +128,12 @@ describe("names", () => {
     expect(parseRegistryHost(text)).toBe(canonical);
   });
 
-  test.each([[""], ["https://a"], ["a/b"], ["a b"], ["a:"], ["a_b"], ["@"]])("the registry %j is refused", (text) => {
-    expect(() => parseRegistryHost(text)).toThrow(expect.objectContaining({ code: "REFERENCE_INVALID" }));
-  });
+  test.each([[""], ["https://a"], ["a/b"], ["a b"], ["a:"], ["a_b"], ["@"], ["a.b:0443"], ["a.b:0"], ["a.b:65536"]])(
+    "the registry %j is refused",
+    (text) => {
+      expect(() => parseRegistryHost(text)).toThrow(expect.objectContaining({ code: "REFERENCE_INVALID" }));
+    },
+  );
 
   test("the fallback tag is the digest with a dash, cut to 64 digits", () => {
     expect(referrersTag(sha256)).toBe(`sha256-${"a".repeat(64)}`);

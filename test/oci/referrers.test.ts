@@ -101,8 +101,10 @@ describe("listing", () => {
         return true;
       },
     });
-    await expect(listReferrers(registry, nameAt(running), subject, limits)).rejects.toMatchObject({
-      code: "REGISTRY_ERROR",
+    expect(await listReferrers(registry, nameAt(running), subject, limits)).toMatchObject({
+      descriptors: [],
+      complete: false,
+      failure: { code: "REGISTRY_ERROR" },
     });
   });
 
@@ -163,8 +165,54 @@ describe("listing", () => {
         return true;
       },
     });
+    expect(await listReferrers(registry, nameAt(running), subject, limits)).toMatchObject({
+      descriptors: [],
+      complete: false,
+      failure: { code: expect.stringMatching(/^(?:REGISTRY_ERROR|AUTHORIZATION_DENIED)$/) },
+    });
+  });
+
+  test("keeps what the tag lists while the API fails, and what the API lists while the tag does", async () => {
+    const { descriptor } = makeReferrer(image.descriptor, "good");
+    const index = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [descriptor] }));
+    for (const failing of ["/referrers/", `/manifests/${referrersTag(subject)}`]) {
+      const running = await start({
+        intercept: (_request, response, path) => {
+          if (path.includes(failing)) sendError(response, 503, "UNAVAILABLE");
+          else if (path.includes("/referrers/")) sendJson(response, 200, JSON.parse(index.toString()));
+          else return false;
+          return true;
+        },
+      });
+      putUnderTag(running, index);
+      const listing = await listReferrers(registry, nameAt(running), subject, limits);
+      expect(listing).toMatchObject({
+        descriptors: [descriptor],
+        complete: false,
+        failure: { category: "unavailable" },
+      });
+    }
+  });
+
+  test("fails where both places fail", async () => {
+    const running = await start({
+      intercept: (_request, response, path) => {
+        if (!path.includes("/referrers/") && !path.endsWith(referrersTag(subject))) return false;
+        sendError(response, 503, "UNAVAILABLE");
+        return true;
+      },
+    });
     await expect(listReferrers(registry, nameAt(running), subject, limits)).rejects.toMatchObject({
-      code: expect.stringMatching(/^(?:REGISTRY_ERROR|AUTHORIZATION_DENIED)$/),
+      code: "REGISTRY_ERROR",
+    });
+  });
+
+  test("does not take a page for people under the tag for an empty list", async () => {
+    const running = await start();
+    putUnderTag(running, Buffer.from("<html>"), "text/html");
+    expect(await listReferrers(registry, nameAt(running), subject, limits)).toMatchObject({
+      complete: false,
+      failure: { code: "REGISTRY_ERROR" },
     });
   });
 
@@ -181,7 +229,7 @@ describe("listing", () => {
     const multi = makeIndex([image.descriptor]);
     for (const [bytes, mediaType] of [
       [image.bytes, image.mediaType],
-      [Buffer.from("<html>"), "text/html"],
+      [Buffer.from("<html>"), "text/plain"],
       [Buffer.from("{"), mediaTypes.imageIndex],
       [Buffer.from('{"manifests":5}'), mediaTypes.imageIndex],
     ] as const) {
