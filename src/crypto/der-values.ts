@@ -79,7 +79,6 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const alphabets: Readonly<Record<number, RegExp>> = {
   [derTags.printableString]: /^[A-Za-z0-9 '()+,\-./:=?*&]*$/,
   [derTags.numericString]: /^[0-9 ]*$/,
-  [derTags.visibleString]: /^[\x20-\x7e]*$/,
   [derTags.ia5String]: /^[\x00-\x7f]*$/,
   [derTags.teletexString]: /^[\x20-\x7e\xa0-\xff]*$/,
 };

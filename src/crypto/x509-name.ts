@@ -56,24 +56,10 @@ function readAttribute(node: DerNode): NameAttribute {
   const oid = derOid(fields.take(derTags.oid, "the type of an attribute"));
   const value = fields.takeAny("the value of an attribute");
   fields.end();
-  const type = shortNames[oid];
-  // Attributes nobody has a name for may be of any type; those are only shown.
-  if (type === undefined && !isString(value)) return { type: oid, value: `#${derBytes(value).toString("hex", 0, 64)}` };
-  return { type: type ?? oid, value: derString(value) };
-}
-
-const stringTags: ReadonlySet<number> = new Set([
-  derTags.utf8String,
-  derTags.printableString,
-  derTags.ia5String,
-  derTags.bmpString,
-  derTags.teletexString,
-  derTags.numericString,
-  derTags.visibleString,
-]);
-
-function isString(node: DerNode): boolean {
-  return stringTags.has(node.tag);
+  const type = shortNames[oid] ?? oid;
+  // x500UniqueIdentifier; every other attribute is text.
+  if (value.tag === derTags.bitString) return { type, value: `#${derBytes(value).toString("hex", 0, 64)}` };
+  return { type, value: derString(value) };
 }
 
 function rdnText(rdn: readonly NameAttribute[]): string {

@@ -145,9 +145,10 @@ function readValidity(node: DerNode): { readonly notBefore: number; readonly not
   return { notBefore, notAfter };
 }
 
+/** The form alone: a list of roots may hold keys of kinds that are never used. */
 function checkSpki(node: DerNode): void {
   const fields = derFields(node);
-  fields.take(derTags.sequence, "the algorithm of the key");
+  derFields(fields.take(derTags.sequence, "the algorithm of the key")).take(derTags.oid, "the algorithm of the key");
   derBitStringOctets(fields.take(derTags.bitString, "the key"));
   fields.end();
 }

@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Certificate, describeCertificate, parseCertificate, publicKeyOf } from "../../src/crypto/x509.ts";
 import { parseCertificates } from "../../src/crypto/x509-pem.ts";
@@ -383,6 +384,58 @@ describe("RSASSA-PSS parameters", () => {
   it("are refused with a field too many", () => {
     const trailer = sequence(context(3, integer(1n)));
     expect(codeOf(() => kindOf(pss(trailer)))).toBe("CERTIFICATE_INVALID");
+  });
+});
+
+describe("bytes that a stranger sent", () => {
+  const { der } = issueLeaf(issueAuthority("root"));
+  const place = fc.nat(der.length - 1);
+
+  it("are a certificate or refused, and nothing else happens", () => {
+    const wrapped = fc
+      .uint8Array({ maxLength: 200 })
+      .map((bytes) => sequence(sequence(bytes), sequence(), bits(bytes)));
+    fc.assert(
+      fc.property(fc.oneof(fc.uint8Array({ maxLength: 200 }), wrapped), (bytes) => {
+        expect(codeOf(() => parseCertificate(bytes))).toBe("CERTIFICATE_INVALID");
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("are a certificate or refused when they stand in any part of one", () => {
+    const part = fc.constantFrom("serial", "algorithm", "issuer", "validity", "subject", "spki", "extensions");
+    const value = fc.uint8Array({ maxLength: 60 });
+    const shaped = fc.tuple(fc.constantFrom(0x02, 0x30, 0x31, 0xa3), value).map(([tag, bytes]) => tlv(tag, bytes));
+    fc.assert(
+      fc.property(part, fc.oneof(value, shaped), (key, bytes) => {
+        codeOf(() => publicKeyOf(parse(issue({ parts: { [key]: bytes } }))));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("mean to Node what they mean here, if they are read at all", () => {
+    let read = 0;
+    fc.assert(
+      fc.property(fc.array(fc.tuple(place, fc.nat(255)), { minLength: 1, maxLength: 3 }), (changes) => {
+        const changed = Buffer.from(der);
+        for (const [at, value] of changes) changed[at] = value;
+        if (codeOf(() => parseCertificate(changed)) !== undefined) return;
+        const certificate = parseCertificate(changed);
+        // Node reads keys early, here they are read when they are used.
+        if (codeOf(() => publicKeyOf(certificate)) !== undefined) return;
+        read++;
+        const other = new X509Certificate(changed);
+        expect(certificate.raw).toEqual(other.raw);
+        expect(certificate.notBefore).toBe(other.validFromDate.getTime());
+        expect(certificate.notAfter).toBe(other.validToDate.getTime());
+        expect(certificate.basicConstraints?.ca ?? false).toBe(other.ca);
+        expect(certificate.extendedKeyUsage).toEqual(other.keyUsage);
+      }),
+      { numRuns: 2000 },
+    );
+    expect(read).toBeGreaterThan(100);
   });
 });
 
