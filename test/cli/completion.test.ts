@@ -36,7 +36,7 @@ describe("in bash", () => {
   });
 
   test("offers the flags of the command, also after other flags and values", () => {
-    expect(offered("sign", "--exp")).toEqual(["--expect-digest"]);
+    expect(offered("sign", "--expect")).toEqual(["--expect-digest"]);
     expect(offered("sign", "--key", "a.key", "--dry")).toEqual(["--dry-run"]);
     expect(offered("key", "generate", "--typ")).toEqual(["--type"]);
     expect(offered("version", "--type")).toEqual([]);
