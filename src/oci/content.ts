@@ -18,11 +18,11 @@ export function expectDigest(bytes: Uint8Array, digest: Digest, where: string): 
  * Passes the pieces on and throws `CONTENT_MISMATCH` at the end, or as soon as there are too many of them, unless they
  * have that size and digest. Nothing may be believed before the end.
  */
-export async function* checkedContent(
-  pieces: AsyncIterable<Buffer>,
+export async function* checkedContent<T extends Uint8Array>(
+  pieces: AsyncIterable<T>,
   descriptor: Pick<Descriptor, "digest" | "size">,
   where: string,
-): AsyncIterable<Buffer> {
+): AsyncIterable<T> {
   const digester = createDigester(digestAlgorithm(descriptor.digest));
   let size = 0;
   for await (const piece of pieces) {

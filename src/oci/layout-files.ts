@@ -24,8 +24,8 @@ export interface LayoutFiles {
 
 /** How a layout folder is changed; a kill at any moment leaves the old file or the new one, whole. */
 export interface LayoutChanges {
-  /** Writes a file and makes it last; nothing becomes visible when `content` throws. */
-  write(path: string, content: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Writes a file of `size` bytes and makes it last; nothing becomes visible when `content` throws. */
+  write(path: string, content: AsyncIterable<Uint8Array>, size: number): Promise<void>;
   remove(path: string): Promise<void>;
   /** Runs `change` while no other process changes the layout. Throws `UPDATE_CONFLICT` after 10 s of waiting. */
   exclusively<T>(change: () => Promise<T>): Promise<T>;

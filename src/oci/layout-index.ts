@@ -1,8 +1,16 @@
 import { isJsonObject, type JsonObject } from "../crypto/json.ts";
 import { TrustError } from "../errors.ts";
 import type { LayoutFiles } from "./layout-files.ts";
-import { type Descriptor, maxManifestBytes, mediaTypes, parseDescriptor } from "./manifest.ts";
-import { formatRepository, type ImageReference, isTag, referrersTag } from "./reference.ts";
+import { type Descriptor, isIndexMediaType, maxManifestBytes, mediaTypes, parseDescriptor } from "./manifest.ts";
+import {
+  formatReference,
+  formatRepository,
+  type ImageReference,
+  isTag,
+  parseReference,
+  type RepositoryName,
+  referrersTag,
+} from "./reference.ts";
 
 /** One line of a layout's index.json: as it stands, and as a descriptor. */
 export interface LayoutEntry {
@@ -25,6 +33,9 @@ const cosignKinds = {
   ".sig": "dev.cosignproject.cosign/sigs",
   ".att": "dev.cosignproject.cosign/atts",
 } as const;
+const signatureKinds = new Set<string | undefined>([cosignKinds[".sig"], cosignKinds[".att"]]);
+/** Tags of what belongs to an image: signatures, attestations, SBOMs, lists of referrers. */
+const evidenceTag = /^sha(?:256|512)-[0-9a-f]{64}/;
 
 /** Reads index.json; a layout without one is empty. Throws `MANIFEST_INVALID`, `CONTENT_TOO_LARGE`. */
 export async function readLayoutIndex(files: LayoutFiles): Promise<LayoutIndex> {
@@ -91,27 +102,27 @@ function cosignEntry(index: LayoutIndex, tag: string): Descriptor | undefined {
   const images = index.entries.filter(({ descriptor }) => isCosignImage(descriptor));
   const image = images.length === 1 ? images[0]?.descriptor : undefined;
   if (image === undefined || `${referrersTag(image.digest)}${suffix}` !== tag) return undefined;
-  return onlyOne(
-    index.entries.filter(({ descriptor }) => kindOf(descriptor) === cosignKinds[suffix]),
-    tag,
+  const kind = cosignKinds[suffix];
+  const nameless = index.entries.filter(
+    ({ descriptor }) => kindOf(descriptor) === kind && descriptor.annotations?.[refName] === undefined,
   );
+  return onlyOne(nameless, tag);
 }
 
 function onlyImage(index: LayoutIndex, tag: string): Descriptor | undefined {
   if (/^sha(?:256|512)-/.test(tag)) return undefined;
   const images = imagesOf(index);
   const only = images.length === 1 ? images[0] : undefined;
-  return only === undefined || namesOf(only).some((name) => name !== undefined) ? undefined : only;
+  return only === undefined || hasName(only) ? undefined : only;
 }
 
 /** The images of a layout: no signatures, no referrers. */
 export function imagesOf(index: LayoutIndex): readonly Descriptor[] {
   const descriptors = index.entries.map(({ descriptor }) => descriptor);
-  const ofCosign = descriptors.filter(isCosignImage);
-  if (ofCosign.length > 0) return ofCosign;
-  return descriptors.filter(({ artifactType, annotations }) => {
-    const isSignatureTag = /^sha(?:256|512)-[0-9a-f]{64}/.test(annotations?.[refName] ?? "");
-    return artifactType === undefined && !isSignatureTag;
+  return descriptors.filter((descriptor) => {
+    const isSignatures =
+      signatureKinds.has(kindOf(descriptor)) || evidenceTag.test(descriptor.annotations?.[refName] ?? "");
+    return descriptor.artifactType === undefined && !isSignatures;
   });
 }
 
@@ -123,14 +134,68 @@ function isCosignImage(descriptor: Descriptor): boolean {
   return cosignKinds.images.some((kind) => kind === kindOf(descriptor));
 }
 
-/** The entries after a manifest got a name: what had that name loses it, and stays while it has another. */
-export function withTag(index: LayoutIndex, descriptor: Descriptor, tag: string): readonly JsonObject[] {
-  const others = index.entries.filter((entry) => entry.descriptor.annotations?.[refName] !== tag);
-  const unnamed = others.filter(
-    (entry) => entry.descriptor.digest !== descriptor.digest || entry.descriptor.annotations?.[refName] !== undefined,
+/** Stands for the registry of an image that has no name: `.invalid` is nobody's (RFC 2606). */
+export const unnamed: RepositoryName = { registry: "layout.invalid", repository: "unnamed" };
+
+/** The whole name that was recorded with an image, if one was; a layout may claim any. */
+export function recordedName(descriptor: Descriptor): ImageReference | undefined {
+  // Alone, a tag would read as a repository of Docker Hub.
+  const whole = namesOf(descriptor).find(
+    (name) => name !== undefined && /^[^/]*[.:[\]][^/]*\/|^localhost\//.test(name),
   );
-  const annotations = { ...descriptor.annotations, [refName]: tag };
-  return [...unnamed.map(({ raw }) => raw), { ...descriptor, annotations }];
+  if (whole === undefined) return undefined;
+  try {
+    return parseReference(whole);
+  } catch (error) {
+    if (error instanceof TrustError) return undefined;
+    throw error;
+  }
+}
+
+/** The tag of an image, if it has one. */
+export function recordedTag(descriptor: Descriptor): string | undefined {
+  const name = descriptor.annotations?.[refName];
+  return name !== undefined && isTag(name) ? name : recordedName(descriptor)?.tag;
+}
+
+/**
+ * The entries after a manifest got a name: what had that name loses it, and stays while it has another. An image's whole
+ * name is kept beside its tag; of two images with one tag the later is called by its whole name. Readers of `cosign
+ * save` are told the kind.
+ */
+export function withName(index: LayoutIndex, descriptor: Descriptor, ref: ImageReference): readonly JsonObject[] {
+  const { tag } = ref;
+  const isImage = ref.registry !== unnamed.registry && (tag === undefined || !evidenceTag.test(tag));
+  const whole = isImage ? formatReference(ref) : undefined;
+  const others = index.entries.filter((entry) => !isNamed(entry.descriptor, tag, whole));
+  const isTaken = tag !== undefined && others.some((entry) => entry.descriptor.annotations?.[refName] === tag);
+  const refNameOf = isTaken && whole !== undefined ? whole : tag;
+  const kind = kindOfNew(descriptor, tag ?? "");
+  const annotations = {
+    ...descriptor.annotations,
+    ...(refNameOf === undefined ? {} : { [refName]: refNameOf }),
+    ...(whole === undefined ? {} : { [containerdName]: whole }),
+    ...(kind === undefined ? {} : { [cosignKind]: kind }),
+  };
+  const kept = others.filter((entry) => entry.descriptor.digest !== descriptor.digest || hasName(entry.descriptor));
+  return [...kept.map(({ raw }) => raw), { ...descriptor, annotations }];
+}
+
+function isNamed(descriptor: Descriptor, tag: string | undefined, whole: string | undefined): boolean {
+  const [ref, containerd] = namesOf(descriptor);
+  if (whole !== undefined && (ref === whole || containerd === whole)) return true;
+  return tag !== undefined && ref === tag && (whole === undefined || containerd === undefined);
+}
+
+function hasName(descriptor: Descriptor): boolean {
+  return namesOf(descriptor).some((name) => name !== undefined);
+}
+
+function kindOfNew({ mediaType, artifactType }: Descriptor, tag: string): string | undefined {
+  if (tag.endsWith(".sig") && evidenceTag.test(tag)) return cosignKinds[".sig"];
+  if (tag.endsWith(".att") && evidenceTag.test(tag)) return cosignKinds[".att"];
+  if (artifactType !== undefined || evidenceTag.test(tag)) return undefined;
+  return cosignKinds.images[isIndexMediaType(mediaType) ? 1 : 0];
 }
 
 /** The entries after a nameless manifest came: a referrer is found by its entry, anything else needs none. */

@@ -3,7 +3,14 @@ import { type FileHandle, open } from "node:fs/promises";
 import { TrustError } from "../errors.ts";
 import { tooLarge } from "./content.ts";
 import { type LayoutFiles, readPieces } from "./layout-files.ts";
-import { type ExtendedFields, malformedTar, parseExtension, parseTarHeader, tarBlock } from "./tar-header.ts";
+import {
+  type ExtendedFields,
+  malformedTar,
+  parseExtension,
+  parseTarHeader,
+  type TarHeader,
+  tarBlock,
+} from "./tar-header.ts";
 
 const maxEntries = 100_000;
 const maxExtendedHeader = 64 * 1024;
@@ -14,12 +21,19 @@ interface Entry {
   readonly size: number;
 }
 
+/** The files in an archive. */
+export interface TarFiles extends LayoutFiles {
+  /** What the links in the archive lead to, as they stand; nothing here follows them. */
+  readonly links: ReadonlyMap<string, string>;
+  close(): Promise<void>;
+}
+
 /**
  * The files of a layout inside an uncompressed tar archive. Nothing is unpacked: content is read in place, by exact
  * name, so that no name in the archive leads anywhere. Two entries of one name are refused, as readers disagree about
  * which one counts. Throws `FILE_NOT_FOUND`, `FILE_UNREADABLE`.
  */
-export async function layoutTar(file: string): Promise<LayoutFiles & { close(): Promise<void> }> {
+export async function layoutTar(file: string): Promise<TarFiles> {
   const handle = await openArchive(file);
   try {
     return archiveFiles(file, handle, await readEntries(handle));
@@ -38,9 +52,10 @@ async function openArchive(file: string): Promise<FileHandle> {
   }
 }
 
-function archiveFiles(file: string, handle: FileHandle, entries: ReadonlyMap<string, Entry>) {
+function archiveFiles(file: string, handle: FileHandle, { entries, links }: Contents): TarFiles {
   return {
     where: file,
+    links,
     size: (path: string) => Promise.resolve(entries.get(path)?.size),
     async *stream(path: string) {
       const entry = entries.get(path);
@@ -61,32 +76,51 @@ function archiveFiles(file: string, handle: FileHandle, entries: ReadonlyMap<str
   };
 }
 
-async function readEntries(handle: FileHandle): Promise<ReadonlyMap<string, Entry>> {
-  const stats = await handle.stat();
-  if (!stats.isFile()) throw malformedTar("not a regular file");
-  const entries = new Map<string, Entry>();
-  let extended: ExtendedFields = {};
-  for (let at = 0, count = 0; at < stats.size; count++) {
-    if (count === maxEntries) throw malformedTar(`more than ${maxEntries} entries`);
-    const { kind, path, size } = parseTarHeader(await readAt(handle, at, tarBlock), extended);
-    if (kind === "end") break;
-    const start = at + tarBlock;
-    if (start + size > stats.size) throw malformedTar("the archive ends inside a file");
-    at = start + Math.ceil(size / tarBlock) * tarBlock;
-    if (kind === "file" || kind === "other") {
-      extended = {};
-      if (kind === "file") addEntry(entries, path, { start, size });
-    } else {
-      if (size > maxExtendedHeader) throw malformedTar("an extended header is too long");
-      extended = { ...extended, ...parseExtension(kind, await readAt(handle, start, size)) };
-    }
-  }
-  return entries;
+interface Contents {
+  readonly entries: ReadonlyMap<string, Entry>;
+  readonly links: ReadonlyMap<string, string>;
 }
 
-function addEntry(entries: Map<string, Entry>, path: string, entry: Entry): void {
+async function readEntries(handle: FileHandle): Promise<Contents> {
+  const stats = await handle.stat();
+  if (!stats.isFile()) throw malformedTar("not a regular file");
+  const end = stats.size;
+  const contents = { entries: new Map<string, Entry>(), links: new Map<string, string>() };
+  let extended: ExtendedFields = {};
+  for (let at = 0, count = 0; at < end; count++) {
+    if (count === maxEntries) throw malformedTar(`more than ${maxEntries} entries`);
+    const header = parseTarHeader(await readAt(handle, at, tarBlock), extended);
+    if (header.kind === "end") break;
+    const start = at + tarBlock;
+    if (start + header.size > end) throw malformedTar("the archive ends inside a file");
+    at = start + Math.ceil(header.size / tarBlock) * tarBlock;
+    const extension = await readExtension(handle, header, start);
+    extended = extension === undefined ? {} : { ...extended, ...extension };
+    if (extension === undefined) addEntry(contents, header, start);
+  }
+  return contents;
+}
+
+/** What an extended header says about the entry after it; nothing where this is an entry itself. */
+async function readExtension(
+  handle: FileHandle,
+  { kind, size }: TarHeader,
+  start: number,
+): Promise<ExtendedFields | undefined> {
+  if (kind === "file" || kind === "other" || kind === "link") return undefined;
+  if (size > maxExtendedHeader) throw malformedTar("an extended header is too long");
+  return parseExtension(kind, await readAt(handle, start, size));
+}
+
+function addEntry(
+  { entries, links }: { readonly entries: Map<string, Entry>; readonly links: Map<string, string> },
+  { kind, path, size, target }: TarHeader,
+  start: number,
+): void {
+  if (target !== undefined) links.set(path, target);
+  if (kind !== "file") return;
   if (entries.has(path)) throw malformedTar("two files of one name");
-  entries.set(path, entry);
+  entries.set(path, { start, size });
 }
 
 async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {

@@ -11,6 +11,8 @@ export interface BlobContent {
   readonly digest: Digest;
   readonly size: number;
   open(): AsyncIterable<Uint8Array>;
+  /** The stream itself fails at its end unless it had that size and digest: nobody needs to hash it again. */
+  readonly isChecked?: boolean;
 }
 
 /** What a push of a blob came to: it was there, it was linked from another repository, or its bytes were sent. */

@@ -11,11 +11,13 @@ export interface ExtendedFields {
 
 /** One header: a file, something without content of interest, an extension of the next one, or the end. */
 export interface TarHeader {
-  readonly kind: "file" | "other" | "pax" | "long-name" | "extension" | "end";
+  readonly kind: "file" | "link" | "other" | "pax" | "long-name" | "extension" | "end";
   /** Without `./` before it. */
   readonly path: string;
   /** Bytes of content that follow the header. */
   readonly size: number;
+  /** What a link leads to, as it stands: from its own folder, or after `/` from the root of the archive. */
+  readonly target?: string;
 }
 
 /**
@@ -28,9 +30,11 @@ export function parseTarHeader(header: Buffer, extended: ExtendedFields): TarHea
   checkSum(header);
   const kind = kindOf(String.fromCharCode(header.readUInt8(156)));
   const own = numberField(header.subarray(124, 136));
-  if (kind !== "file" && kind !== "other") return { kind, path: "", size: own };
+  if (kind !== "file" && kind !== "other" && kind !== "link") return { kind, path: "", size: own };
   const path = (extended.path ?? headerPath(header)).replace(/^(?:\.\/)+/, "");
-  return { kind, path, size: extended.size ?? own };
+  if (kind !== "link") return { kind, path, size: extended.size ?? own };
+  const target = text(header.subarray(157, 257));
+  return { kind, path, size: 0, target: header.readUInt8(156) === 0x31 ? `/${target}` : target };
 }
 
 /** Parses the content of a `pax` or `long-name` header. Throws `FILE_UNREADABLE`. */
@@ -43,6 +47,7 @@ function kindOf(type: string): TarHeader["kind"] {
   if (type === "0" || type === "\0") return "file";
   if (type === "x") return "pax";
   if (type === "L") return "long-name";
+  if (type === "1" || type === "2") return "link";
   return type === "g" || type === "K" ? "extension" : "other";
 }
 

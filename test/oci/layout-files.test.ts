@@ -22,7 +22,7 @@ async function* text(...pieces: readonly string[]) {
 
 describe("a file of a layout", () => {
   test("is written whole, and read with its size", async () => {
-    await changes().write("blobs/sha256/x", text("one ", "two"));
+    await changes().write("blobs/sha256/x", text("one ", "two"), 7);
     const files = layoutFolder(folder.path);
     expect(String(await files.read("blobs/sha256/x", 100))).toBe("one two");
     expect(await files.size("blobs/sha256/x")).toBe(7);
@@ -30,19 +30,19 @@ describe("a file of a layout", () => {
   });
 
   test("stays as it was when the new content fails, and nothing else is left", async () => {
-    await changes().write("x", text("old"));
+    await changes().write("x", text("old"), 3);
     async function* failing() {
       yield Buffer.from("new");
       throw new Error("source failed");
     }
-    await expect(changes().write("x", failing())).rejects.toThrow("source failed");
+    await expect(changes().write("x", failing(), 3)).rejects.toThrow("source failed");
     expect(readFileSync(join(folder.path, "x"), "utf8")).toBe("old");
     expect(readdirSync(folder.path)).toEqual(["x"]);
   });
 
   test("that cannot be written says so", async () => {
     writeFileSync(join(folder.path, "occupied"), "");
-    await expect(changes().write("occupied/x", text("y"))).rejects.toMatchObject({ code: "FILE_UNWRITABLE" });
+    await expect(changes().write("occupied/x", text("y"), 1)).rejects.toMatchObject({ code: "FILE_UNWRITABLE" });
   });
 
   test("is nothing where there is none, and not read beyond the limit", async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { digestOf } from "../../src/crypto/digest.ts";
 import { type Layout, openLayout } from "../../src/oci/layout.ts";
+import { recordedName, unnamed } from "../../src/oci/layout-index.ts";
 import { mediaTypes } from "../../src/oci/manifest.ts";
 import { parseReference, parseRepository } from "../../src/oci/reference.ts";
 import { blobOf } from "../../src/oci/registry.ts";
@@ -37,6 +38,12 @@ describe("opening", () => {
     expect(existsSync(join(folder.path, "index.json"))).toBe(false);
     expect(JSON.parse(readFileSync(join(dir, "oci-layout"), "utf8"))).toEqual({ imageLayoutVersion: "1.0.0" });
     expect(index()).toEqual({ schemaVersion: 2, mediaType: mediaTypes.imageIndex, manifests: [] });
+  });
+
+  test("makes no layout of a folder that holds something else", async () => {
+    writeFileSync(join(folder.path, "notes.txt"), "mine");
+    await expect(openLayout(folder.path, { create: true })).rejects.toMatchObject({ code: "FILE_EXISTS" });
+    expect(readdirSync(folder.path).sort()).toEqual(["img", "notes.txt"]);
   });
 
   test.each([['{"imageLayoutVersion":"2.0.0"}'], ["{}"], ["not json"], ["[]"]])(
@@ -122,6 +129,76 @@ describe("images", () => {
     expect((await layout.images()).map(({ digest }) => digest)).toEqual([image.descriptor.digest]);
   });
 
+  test("keeps the whole name beside the tag, and two images of one tag apart", async () => {
+    const [one, two, three] = [makeImage("one"), makeImage("two"), makeImage("three")];
+    const other = parseRepository("other.example.com/app");
+    await push(layout, name, one, "v1");
+    await push(layout, other, two, "v1");
+    const names = () =>
+      index().manifests.map(({ annotations }: { annotations: Record<string, string> }) => [
+        annotations["org.opencontainers.image.ref.name"],
+        annotations["io.containerd.image.name"],
+      ]);
+    expect(names()).toEqual([
+      ["v1", "registry.example.com/app:v1"],
+      ["other.example.com/app:v1", "other.example.com/app:v1"],
+    ]);
+    expect((await layout.resolve(at("v1"))).digest).toBe(one.descriptor.digest);
+    expect((await layout.resolve({ ...other, tag: "v1" })).digest).toBe(two.descriptor.digest);
+    await push(layout, other, three, "v1");
+    expect((await layout.resolve({ ...other, tag: "v1" })).digest).toBe(three.descriptor.digest);
+    expect(names()).toHaveLength(2);
+  });
+
+  test("lists an image without a tag by its whole name, once", async () => {
+    const image = makeImage("one");
+    await push(layout, name, image);
+    expect(await layout.images()).toEqual([]);
+    for (let times = 0; times < 2; times++)
+      await layout.list(image.descriptor, { ...name, digest: image.descriptor.digest });
+    const [only, second] = await layout.images();
+    expect(second).toBeUndefined();
+    expect(only?.annotations).toEqual({
+      "io.containerd.image.name": `registry.example.com/app@${image.descriptor.digest}`,
+      kind: "dev.cosignproject.cosign/image",
+    });
+    expect(recordedName(only ?? image.descriptor)).toEqual({ ...name, digest: image.descriptor.digest });
+  });
+
+  test("gives an image without a name no name", async () => {
+    const image = makeImage("one");
+    await push(layout, unnamed, image, "v1");
+    const [only] = await layout.images();
+    expect(only?.annotations).toEqual({
+      "org.opencontainers.image.ref.name": "v1",
+      kind: "dev.cosignproject.cosign/image",
+    });
+    expect(recordedName(only ?? image.descriptor)).toBeUndefined();
+  });
+
+  test("takes the signatures of a platform for no others", async () => {
+    const [image, signatures] = [makeImage("one"), makeImage("signatures")];
+    await push(layout, name, image, "v1");
+    await push(layout, name, signatures, `sha256-${"1".repeat(64)}.sig`);
+    const own = `sha256-${image.descriptor.digest.slice(7)}.sig`;
+    await expect(layout.fetchManifest(name, own)).rejects.toMatchObject({ code: "IMAGE_NOT_FOUND" });
+    expect(await layout.images()).toHaveLength(1);
+  });
+
+  test.each([
+    ["app:1.2", undefined],
+    ["1.2", undefined],
+    ["prod/app:1.2", undefined],
+    ["not a name/x", undefined],
+    ["registry.example.com/app:1.2", { registry: "registry.example.com", repository: "app", tag: "1.2" }],
+    ["localhost/app:1", { registry: "localhost", repository: "app", tag: "1" }],
+    ["localhost:5000/app:1", { registry: "localhost:5000", repository: "app", tag: "1" }],
+    ["registry.example.com/APP:1.2", undefined],
+  ])("reads the recorded name %s", (text, expected) => {
+    const annotations = { "org.opencontainers.image.ref.name": text };
+    expect(recordedName({ ...makeImage("x").descriptor, annotations })).toEqual(expected);
+  });
+
   test("deletes a tag without its image, and an image with its tags", async () => {
     const image = makeImage("one");
     await push(layout, name, image, "v1");
@@ -161,6 +238,21 @@ describe("referrers", () => {
     writeFileSync(blobFile(signature.descriptor.digest), signature.bytes);
     const { descriptors } = await layout.listReferrers(name, image.descriptor.digest, 20);
     expect(descriptors.map(({ digest }) => digest)).toEqual([signature.descriptor.digest]);
+  });
+
+  test("is not fooled by what it read before", async () => {
+    const image = makeImage("one");
+    await push(layout, name, image, "v1");
+    const found = async () => (await layout.listReferrers(name, image.descriptor.digest, 20)).descriptors.length;
+    expect(await found()).toBe(0);
+    await push(layout, name, makeReferrer(image.descriptor, "here"));
+    expect(await found()).toBe(1);
+    const other = await openLayout(dir);
+    const elsewhere = makeReferrer(image.descriptor, "elsewhere");
+    await push(other, name, elsewhere);
+    expect(await found()).toBe(2);
+    await layout.deleteManifest(name, elsewhere.descriptor.digest);
+    expect(await found()).toBe(1);
   });
 
   test("does not list a blob that is not what its name says", async () => {
