@@ -17,6 +17,7 @@ const layers: readonly (readonly string[])[] = [
   ["src/judge.ts"],
   ["src/verify.ts"],
   ["src/attach.ts"],
+  ["src/replace.ts"],
   ["src/sign.ts", "src/attest.ts", "src/copy.ts", "src/audit.ts", "src/workload.ts"],
   ["src/refresh.ts", "src/freeze.ts"],
   ["src/index.ts"],

@@ -15,8 +15,10 @@ export interface Io {
   readonly folder: string;
   readonly stdout: Output;
   readonly stderr: Output;
-  /** All of standard input, at most 1 MiB. */
-  readStdin(): Promise<Buffer>;
+  /** All of standard input, at most 1 MiB unless told otherwise. */
+  readStdin(maxBytes?: number): Promise<Buffer>;
+  /** Standard input piece by piece. */
+  streamStdin(): AsyncIterable<Uint8Array>;
   /** Asks without echo; absent where nobody can be asked. */
   readonly prompt?: ((question: string) => Promise<string>) | undefined;
   /** Milliseconds since 1970. */

@@ -46,7 +46,8 @@ async function main(): Promise<void> {
     folder: userFolder(),
     stdout,
     stderr,
-    readStdin: () => readAll(process.stdin),
+    readStdin: (maxBytes) => readAll(process.stdin, maxBytes),
+    streamStdin: () => process.stdin,
     get prompt() {
       return process.stdin.isTTY && process.stderr.isTTY
         ? (question: string) => ask(question, () => interrupt("SIGINT"))
@@ -96,20 +97,20 @@ function onStdoutError(error: unknown): void {
   process.exit(error instanceof Error && "code" in error && error.code === "EPIPE" ? 141 : 3);
 }
 
-async function readAll(stream: AsyncIterable<Buffer>): Promise<Buffer> {
+async function readAll(stream: AsyncIterable<Buffer>, maxBytes = maxInput): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of stream) {
     size += chunk.length;
-    if (size > maxInput) throw await tooMuchInput();
+    if (size > maxBytes) throw await tooMuchInput(maxBytes);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
 }
 
-async function tooMuchInput(): Promise<Error> {
+async function tooMuchInput(maxBytes: number): Promise<Error> {
   const { TrustError } = await import("../errors.ts");
-  return new TrustError("USAGE", "there is too much on standard input", { expected: `at most ${maxInput} bytes` });
+  return new TrustError("USAGE", "there is too much on standard input", { expected: `at most ${maxBytes} bytes` });
 }
 
 async function ask(question: string, interrupt: () => void): Promise<string> {

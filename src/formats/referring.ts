@@ -22,7 +22,10 @@ export async function findReferrers(places: EvidencePlaces, subject: Digest): Pr
   const located = await mapLimit(wanted, readsAtOnce, (descriptor) => readOne(places, descriptor));
   return {
     manifests: located.flatMap((item) => ("read" in item ? [item.read] : [])),
-    findings: located.flatMap((item) => ("finding" in item ? [item.finding] : [])),
+    findings: [
+      ...(listing.failure === undefined ? [] : [toFinding(listing.failure)]),
+      ...located.flatMap((item) => ("finding" in item ? [item.finding] : [])),
+    ],
     complete: listing.complete && wanted.length === listing.descriptors.length,
   };
 }

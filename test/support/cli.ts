@@ -4,7 +4,7 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Where relative paths start. */
   readonly folder: string;
-  readonly stdin?: string;
+  readonly stdin?: string | Uint8Array;
   /** Answers to questions, in order; without them nobody can be asked. */
   readonly answers?: readonly string[];
   readonly colors?: boolean;
@@ -47,6 +47,9 @@ export async function runTrust(argv: readonly string[], options: CliOptions): Pr
     stdout: output("stdout"),
     stderr: output("stderr"),
     readStdin: async () => Buffer.from(stdin),
+    async *streamStdin() {
+      yield Buffer.from(stdin);
+    },
     prompt: answers === undefined ? undefined : prompt,
     now: Date.now,
     nodeVersion: "24.0.0",

@@ -1,0 +1,79 @@
+import { attach, type PushedSignature, resolveOnce } from "./attach.ts";
+import type { Digest } from "./crypto/digest.ts";
+import type { SignatureFormat, TrustMaterial } from "./formats/format.ts";
+import type { Signer } from "./keys/signer.ts";
+import { formatReference, type ImageReference, type RepositoryName } from "./oci/reference.ts";
+import type { Registry } from "./oci/registry.ts";
+import { findReplaced, removeAttestations } from "./replace.ts";
+
+export interface AttestImageRequest {
+  readonly image: ImageReference;
+  readonly signer: Signer;
+  readonly formats: readonly SignatureFormat[];
+  /** A URI. */
+  readonly predicateType: string;
+  /** JSON, signed as it stands. */
+  readonly predicate: Uint8Array;
+  /** Take away the signer's own older attestations of that type, once the new one is there. */
+  readonly replace?: boolean | undefined;
+  /** Refuse to attest anything but this digest. */
+  readonly expectDigest?: Digest | undefined;
+  /** Where attestations are written, if not beside the image. */
+  readonly signatureRepository?: RepositoryName | undefined;
+  /** Make and check the attestations, push nothing. */
+  readonly dryRun?: boolean | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface AttestedImage {
+  readonly image: string;
+  /** What the attestation is about; the tag was resolved to it once. */
+  readonly digest: Digest;
+  readonly keyId: string;
+  readonly predicateType: string;
+  readonly attestations: readonly PushedSignature[];
+  /** Digests of the blobs of attestations that were taken away. */
+  readonly replaced: readonly Digest[];
+  readonly dryRun: boolean;
+}
+
+/**
+ * Attests to what the reference stands for:
+ * 1. Resolve the tag to a digest, once.
+ * 2. Make an attestation in each format.
+ * 3. Prove it, push it beside the image, prove it again: see `attach`.
+ * 4. With `replace`, take away what the same key attested before under that type: never what others did, and never before
+ *    the new one is there.
+ *
+ * Errors: `IMAGE_NOT_FOUND`, `DIGEST_MISMATCH`, `CONTENT_TOO_LARGE`, `REFERRERS_TAG_CONFLICT`, `UPDATE_CONFLICT`, those of
+ * the registry.
+ */
+export async function attestImage(registry: Registry, request: AttestImageRequest): Promise<AttestedImage> {
+  const { image, signer, predicateType, predicate, now, signal, dryRun = false } = request;
+  const { signatureRepository: repository = image } = request;
+  const subject = await resolveOnce(registry, image, request.expectDigest, signal); // 1
+  const trust: TrustMaterial = { revision: signer.publicKey.keyId, keys: [signer.publicKey] };
+  const attestations: PushedSignature[] = [];
+  const replaced: Digest[] = [];
+  for (const format of request.formats) {
+    const made = await format.attest({ image, subject, signer, predicateType, predicate, now }); // 2
+    const attaching = { format, made, subject, repository, trust, signal };
+    attestations.push(await attach(registry, attaching, { dryRun })); // 3
+    if (request.replace !== true || dryRun) continue;
+    const old = await findReplaced(registry, attaching, predicateType); // 4
+    await removeAttestations(registry, attaching, old);
+    replaced.push(...old.map(({ evidence }) => evidence));
+  }
+  const { keyId } = signer.publicKey;
+  return {
+    image: formatReference(image),
+    digest: subject.digest,
+    keyId,
+    predicateType,
+    attestations,
+    replaced: [...new Set(replaced)],
+    dryRun,
+  };
+}

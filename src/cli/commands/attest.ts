@@ -1,0 +1,138 @@
+import { type AttestedImage, attestImage } from "../../attest.ts";
+import { parseDigest } from "../../crypto/digest.ts";
+import { asTrustError, exitCodeOf, type Finding, toFinding } from "../../errors.ts";
+import { maxAttestationBytes } from "../../formats/format.ts";
+import { makePredicate } from "../../formats/predicate.ts";
+import { predicateKindOf, predicateKinds } from "../../formats/predicate-types.ts";
+import { openSigner } from "../../keys/index.ts";
+import { mapLimit } from "../../oci/parallel.ts";
+import { formatReference, type ImageReference, parseReference } from "../../oci/reference.ts";
+import { defineCommand } from "../command.ts";
+import { formatNames, formatsOf } from "../formats.ts";
+import { readInput } from "../input.ts";
+import type { Output } from "../io.ts";
+import { passwordOption, passwordSource } from "../key-pair.ts";
+import { formatFinding, paint, plain } from "../print.ts";
+import { createProgress } from "../progress.ts";
+import { connect, registryOptions } from "../registry.ts";
+import { createResults } from "../results.ts";
+import { signatureRepositoryOf, signatureRepositoryOption } from "../signature-repository.ts";
+
+/** Above this, one image after the other: each holds the predicate several times. */
+const largePredicate = 4 * 1024 * 1024;
+const concurrency = 4;
+
+export const command = defineCommand({
+  name: "attest",
+  summary: "sign a statement about images: provenance, an SBOM, a scan",
+  description:
+    "Resolves each image to a digest, once, and signs an in-toto statement that says what the predicate says about that " +
+    "digest. A predicate of a known type is held against the type's schema first; what is wrong is named by its path. " +
+    "What is written is proved with the verifier's own code, before it is pushed and after. An attestation is no " +
+    "signature of the image: that is made with trust sign.",
+  examples: [
+    {
+      about: "Attach an SBOM to what a build has just pushed",
+      command: "trust attest --key release.key --type spdxjson --predicate sbom.spdx.json registry.example.com/app:1.2",
+    },
+    {
+      about: "A new scan in place of the last one by the same key",
+      command: "trust attest --key scan.key --type vuln --predicate scan.json --replace registry.example.com/app:1.2",
+    },
+    {
+      about: "Anything, of a type of one's own, from another program",
+      command:
+        "trust attest --key ci.key --type https://example.com/tests/v1 --predicate - registry.example.com/app:1.2 < result.json",
+    },
+  ],
+  arguments: { image: { summary: "an image, by tag or digest", many: true } },
+  options: {
+    key: {
+      short: "k",
+      value: "KEY",
+      summary: "private key: a file, or env://NAME",
+      required: true,
+      completes: "files",
+    },
+    ...passwordOption,
+    type: {
+      value: "TYPE",
+      summary: `type of the predicate: ${Object.keys(predicateKinds).join(", ")}, or a URI`,
+      default: "custom",
+    },
+    predicate: {
+      value: "FILE",
+      summary: "file with the predicate, - for standard input",
+      required: true,
+      completes: "files",
+    },
+    replace: { summary: "take away this key's earlier attestations of that type, once the new one is there" },
+    format: {
+      value: "FORMAT",
+      summary: "form of the attestation: a Sigstore bundle as a referrer (default), or cosign's .att tag",
+      choices: formatNames,
+      many: true,
+    },
+    "expect-digest": { value: "DIGEST", summary: "attest to nothing but this digest" },
+    "dry-run": { summary: "make and prove the attestations, push nothing" },
+    ...signatureRepositoryOption,
+    ...registryOptions,
+  },
+  async run(context, args, options) {
+    const { io } = context;
+    // Everything that can be wrong is looked at before the first attestation is made.
+    const images = args.image.map((image) => parseReference(image));
+    const kind = predicateKindOf(options.type);
+    const expectDigest = options["expect-digest"] === undefined ? undefined : parseDigest(options["expect-digest"]);
+    const formats = formatsOf(options.format);
+    const signatureRepository = signatureRepositoryOf(context, options["signature-repository"]);
+    const file = await readInput(context, options.predicate, "the predicate", maxAttestationBytes);
+    const predicate = await makePredicate(kind, file, io.now());
+    const registry = await connect(context, options);
+    const password = passwordSource(context, options["password-file"]);
+    const signer = await openSigner(options.key, { env: io.env, resolvePath: context.resolvePath, password });
+    const made = { signer, formats, predicateType: kind.uri, predicate, replace: options.replace };
+    const request = { ...made, expectDigest, signatureRepository, dryRun: options["dry-run"], signal: io.signal };
+
+    const progress = createProgress(context, "attesting", images.length);
+    const results = createResults<AttestResult>(context, (result) => formatResult(io.stdout, result));
+    const atOnce = predicate.length > largePredicate ? 1 : concurrency;
+    const done = await mapLimit(images, atOnce, async (image, index) => {
+      const result = await attempt(image, () => attestImage(registry, { ...request, image, now: io.now() }));
+      progress.step(formatReference(image));
+      progress.clear();
+      results.add(result, index);
+      return result;
+    });
+    results.end();
+    return exitCodeOf(done.flatMap((result) => ("error" in result ? [result.error.category] : [])));
+  },
+});
+
+/** What came of one image. */
+type AttestResult = AttestedImage | { readonly image: string; readonly error: Finding };
+
+/** One image's failure is not another's; a bug ends the command. */
+async function attempt(image: ImageReference, attest: () => Promise<AttestedImage>): Promise<AttestResult> {
+  try {
+    return await attest();
+  } catch (error) {
+    if (asTrustError(error).category === "internal") throw error;
+    return { image: formatReference(image), error: toFinding(error) };
+  }
+}
+
+function formatResult(output: Output, result: AttestResult): string {
+  if ("error" in result)
+    return `${paint(output, "red", "✘")} not attested  ${plain(result.image)}\n${formatFinding(output, result.error, "  ")}`;
+  const { image, digest, keyId, predicateType, attestations, replaced, dryRun } = result;
+  const rows = [
+    ["digest", digest],
+    ["type", predicateType],
+    ["key", keyId.slice(0, 16)],
+    ...attestations.map(({ format, location }) => [format, location]),
+    ...replaced.map((evidence) => ["replaced", evidence]),
+  ];
+  const lines = rows.map(([name = "", text = ""]) => `  ${name.padEnd(9)}${plain(text)}\n`);
+  return `${paint(output, "green", "✔")} ${dryRun ? "would attest" : "attested"}  ${plain(image)}\n${lines.join("")}`;
+}
