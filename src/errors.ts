@@ -67,6 +67,10 @@ export const errorCodes = {
     category: "config",
     hint: "Correct the file at the place named; policies/README.md shows every field",
   },
+  PREDICATE_INVALID: {
+    category: "config",
+    hint: "Correct the document at the path named, or attest it under the type that it is of",
+  },
   REFERRERS_TAG_CONFLICT: {
     category: "config",
     hint: "The tag is reserved for the list of signatures. Move what it holds to another tag, then sign again",
@@ -130,9 +134,37 @@ export const errorCodes = {
     category: "untrusted",
     hint: "An attestation is not a signature of the image. Sign it with: trust sign --key KEY IMAGE",
   },
+  NO_ATTESTATION: {
+    category: "untrusted",
+    hint: "Attest the digest where it is built with: trust attest --key KEY --type TYPE --predicate FILE IMAGE",
+  },
+  PREDICATE_TYPE_MISMATCH: {
+    category: "untrusted",
+    hint: "The attestation is of another type; ask for that type, or attest with: trust attest --type TYPE",
+  },
   ANNOTATION_MISMATCH: {
     category: "untrusted",
     hint: "Sign the image with the annotations asked for: trust sign -a KEY=VALUE",
+  },
+  SIGNATURE_EXPIRED: {
+    category: "untrusted",
+    hint: "Sign again what is still good: trust refresh --key KEY IMAGE",
+  },
+  SIGNATURE_NOT_YET_VALID: {
+    category: "untrusted",
+    hint: "Set the clocks of the signer and of this machine right, then sign again",
+  },
+  SIGNATURE_TOO_OLD: {
+    category: "untrusted",
+    hint: "Build and sign the image anew, or sign again what is still good: trust refresh --key KEY IMAGE",
+  },
+  TAG_NOT_BOUND: {
+    category: "untrusted",
+    hint: "Sign the image by the name it is used under: trust sign --key KEY --bind-tag REPOSITORY:TAG",
+  },
+  ROLLBACK: {
+    category: "untrusted",
+    hint: "Find out who moved the tag back. If the older image is wanted, sign it again: trust sign --bind-tag",
   },
   THRESHOLD_NOT_MET: {
     category: "untrusted",

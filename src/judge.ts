@@ -6,7 +6,8 @@ import type { EvidenceStore, ResolvedTag } from "./evidence/store.ts";
 import type { TrustMaterial } from "./formats/format.ts";
 import type { ImageReference } from "./oci/reference.ts";
 import { evaluatePolicy } from "./policy/evaluate.ts";
-import type { EvaluationFacts } from "./policy/facts.ts";
+import type { EvaluationFacts, Situation } from "./policy/facts.ts";
+import { type HighWaterMarks, markKey, markOf } from "./policy/marks.ts";
 import type { MatchedPolicy } from "./policy/match.ts";
 import type { PolicyResult } from "./policy/verdict.ts";
 
@@ -16,6 +17,9 @@ export interface Question {
   readonly matched: readonly MatchedPolicy[];
   readonly trust: TrustMaterial;
   readonly store: EvidenceStore;
+  readonly marks: HighWaterMarks;
+  /** Milliseconds since 1970. */
+  readonly now: number;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -37,9 +41,12 @@ export async function judge(question: Question, tagAge: number, evidenceAge: num
     resolved = await withDeadline(store.resolve(ref, tagAge), signal);
     const evidence = await withDeadline(store.collect(ref, resolved.digest, trust, evidenceAge), signal);
     if (isBare(evidence) && ref.digest !== undefined) await withDeadline(store.confirm(ref, evidenceAge), signal);
+    const facts = factsOf(resolved.digest, evidence, situationOf(question));
+    const policies = evaluateAll(matched, facts);
+    raiseMarks(question, policies, facts);
     return {
       digest: resolved.digest,
-      policies: evaluateAll(matched, factsOf(resolved.digest, evidence)),
+      policies,
       unsafe: staleness(resolved, evidence),
       askedAt: Math.min(resolved.resolvedAt, evidence.askedAt),
       listedAt: evidence.listedAt,
@@ -54,6 +61,28 @@ export async function judge(question: Question, tagAge: number, evidenceAge: num
       unsafe: [],
       askedAt: Number.POSITIVE_INFINITY,
     };
+  }
+}
+
+function situationOf({ ref, now, marks }: Question): Situation {
+  return {
+    ref,
+    now,
+    markOf(policy) {
+      const key = markKey(policy, ref);
+      return key === undefined ? undefined : marks.get(key);
+    },
+  };
+}
+
+/** What a policy has passed must not be passed by something older under the same name. */
+function raiseMarks({ matched, ref, marks }: Question, results: readonly PolicyResult[], facts: EvaluationFacts): void {
+  for (const [index, { policy }] of matched.entries()) {
+    const key = markKey(policy, ref);
+    const result = results[index];
+    if (key === undefined || result?.passed !== true) continue;
+    const mark = markOf(policy, result.satisfiedBy, facts.proofs);
+    if (mark !== undefined) marks.raise(key, mark);
   }
 }
 

@@ -4,11 +4,12 @@ import { formats } from "./formats/index.ts";
 import { evaluateAll, isDenied, judge } from "./judge.ts";
 import { parseReference } from "./oci/reference.ts";
 import type { Registry } from "./oci/registry.ts";
+import { createMarks, type HighWaterMarks } from "./policy/marks.ts";
 import { isMatchedByEnforcingClusterPolicy, matchPolicies } from "./policy/match.ts";
 import type { ObjectContext, PolicySet } from "./policy/policy.ts";
 import type { VerifierSettings } from "./policy/settings.ts";
 import { trustOf } from "./policy/trust-material.ts";
-import { type Verdict, verdictOf } from "./policy/verdict.ts";
+import { type PolicyResult, type Verdict, verdictOf } from "./policy/verdict.ts";
 
 export interface VerifyRequest {
   readonly image: string;
@@ -28,13 +29,22 @@ export interface VerifierOptions {
   /** The policies in force now; asked at every decision. */
   readonly policies: () => PolicySet;
   readonly settings: VerifierSettings;
+  /** What policies with `freshness` have accepted so far; in memory where none are given. */
+  readonly highWaterMarks?: HighWaterMarks | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
 
 export function createVerifier(options: VerifierOptions): Verifier {
   const store = createEvidenceStore({ ...options, formats });
-  return { verify: (request) => decide(options, store, request) };
+  const marks = options.highWaterMarks ?? createMarks();
+  return { verify: (request) => decide(options, { store, marks }, request) };
+}
+
+/** What a verifier remembers from one decision to the next. */
+interface Memory {
+  readonly store: EvidenceStore;
+  readonly marks: HighWaterMarks;
 }
 
 /**
@@ -47,7 +57,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
  * 6. Before a denial, ask again what is older than `denyRelist`: a signature may have come since.
  * 7. Say the outcome, and what it rests on.
  */
-async function decide(options: VerifierOptions, store: EvidenceStore, request: VerifyRequest): Promise<Verdict> {
+async function decide(options: VerifierOptions, memory: Memory, request: VerifyRequest): Promise<Verdict> {
   const { settings } = options;
   const decidedAt = options.now();
   const base = { image: request.image.slice(0, 1000), decidedAt };
@@ -57,18 +67,21 @@ async function decide(options: VerifierOptions, store: EvidenceStore, request: V
     const noMatch = isMatchedByEnforcingClusterPolicy(matched) ? undefined : settings.noMatch;
     if (matched.every((match) => match.excluded))
       return verdictOf({ ...base, noMatch, exempt: matched.length > 0, policies: evaluateAll(matched, undefined) });
-    const question = { ref, matched, trust: trustOf(matched), store, signal: request.signal };
+    const { signal } = request;
+    const question = { ref, matched, trust: trustOf(matched), ...memory, now: decidedAt, signal };
     const first = await judge(question, settings.tagTtl, settings.evidenceTtl); // 3, 4, 5
     const again = isDenied(first) && first.askedAt < decidedAt - settings.denyRelist;
     const last = again ? await judge(question, settings.denyRelist, settings.denyRelist) : first; // 6
     const { askedAt, listedAt, ...rest } = last;
-    return verdictOf({
-      ...base,
-      noMatch,
-      ...rest,
-      validUntil: listedAt === undefined ? undefined : Math.max(decidedAt, listedAt + settings.evidenceTtl),
-    }); // 7
+    const restsUntil = Math.min(...last.policies.flatMap(expiriesOf), (listedAt ?? Number.NaN) + settings.evidenceTtl);
+    const validUntil = listedAt === undefined ? undefined : Math.max(decidedAt, restsUntil);
+    return verdictOf({ ...base, noMatch, ...rest, validUntil }); // 7
   } catch (error) {
     return verdictOf({ ...base, policies: [], failure: toFinding(error) });
   }
+}
+
+/** When what a policy was passed on expires, milliseconds since 1970. */
+function expiriesOf({ satisfiedBy }: PolicyResult): readonly number[] {
+  return satisfiedBy.flatMap(({ expiresAt }) => (expiresAt === undefined ? [] : [Date.parse(expiresAt)]));
 }

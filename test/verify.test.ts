@@ -7,9 +7,10 @@ import { sigstoreBundle } from "../src/formats/sigstore-bundle.ts";
 import type { Signer } from "../src/keys/signer.ts";
 import type { ImageReference } from "../src/oci/reference.ts";
 import type { Registry } from "../src/oci/registry.ts";
-import type { PolicyMode, TrustPolicy } from "../src/policy/policy.ts";
+import { bindingAnnotations } from "../src/policy/binding.ts";
+import type { Freshness, PolicyMode, TrustPolicy } from "../src/policy/policy.ts";
 import { defaultSettings } from "../src/policy/settings.ts";
-import { categoriesOf } from "../src/policy/verdict.ts";
+import { categoriesOf, type Verdict } from "../src/policy/verdict.ts";
 import { signImage } from "../src/sign.ts";
 import { createVerifier } from "../src/verify.ts";
 import { newSigner } from "./support/signers.ts";
@@ -272,6 +273,60 @@ describe("time", () => {
     await stage.newImage(image.text.slice(stage.host.length + 1), "moved");
     stage.clock.now += 10_001;
     expect((await verifier.verify({ image: image.text })).outcome).toBe("deny");
+  });
+});
+
+describe("freshness", () => {
+  const day = 24 * 3600_000;
+  const fresh = (more: Partial<Freshness> = {}) =>
+    policyBy(alice, { freshness: { tagBinding: "required", digestOnly: "deny", grace: 0, ...more } });
+  const bind = (image: ImageReference, expiresIn?: number) => {
+    const annotations = bindingAnnotations({ expiresIn, bindTo: image }, stage.clock.now);
+    return signImage(stage.registry, { image, signer: alice, formats, annotations, now: stage.clock.now });
+  };
+  const codesOf = ({ policies }: Verdict) => policies.flatMap(({ findings }) => findings.map(({ code }) => code));
+
+  it("ends an allow with what it rests on, however young the listing is", async () => {
+    const image = await freshImage();
+    await bind(image.ref, 90_000);
+    const verifier = stage.verifier([fresh()]);
+    stage.clock.now += 60_000;
+    const verdict = await verifier.verify({ image: image.text });
+    expect(verdict).toMatchObject({ outcome: "allow", validUntil: new Date(stage.clock.now + 30_000).toISOString() });
+    stage.clock.now += 30_001;
+    expect(codesOf(await verifier.verify({ image: image.text }))).toContain("SIGNATURE_EXPIRED");
+  });
+
+  it("refuses a tag that was moved back, once the newer image was seen", async () => {
+    const old = await freshImage();
+    const name = old.text.slice(stage.host.length + 1);
+    await bind(old.ref);
+    const verifier = stage.verifier([fresh({ grace: day })]);
+    stage.clock.now += day;
+    const young = await stage.newImage(name, "the next release");
+    await bind(young.ref);
+    expect(await verifier.verify({ image: young.text })).toMatchObject({ outcome: "allow", digest: young.digest });
+    await stage.newImage(name);
+    stage.clock.now += 11_000;
+    const refused = await verifier.verify({ image: old.text });
+    expect(refused).toMatchObject({ outcome: "deny", digest: old.digest });
+    expect(codesOf(refused)).toContain("ROLLBACK");
+    expect(await verifier.verify({ image: `${old.text}@${old.digest}` })).toMatchObject({ outcome: "allow" });
+    // Another verifier has not seen the newer one; that is what its own state is for.
+    expect(await stage.verifier([fresh()]).verify({ image: old.text })).toMatchObject({ outcome: "allow" });
+    await bind(old.ref);
+    stage.clock.now += 11_000;
+    expect(await verifier.verify({ image: old.text })).toMatchObject({ outcome: "allow" });
+  });
+
+  it("does not let one policy's signers raise the mark of another's", async () => {
+    const image = await freshImage();
+    await bind(image.ref);
+    stage.clock.now += day;
+    const annotations = bindingAnnotations({ bindTo: image.ref }, stage.clock.now);
+    await signImage(stage.registry, { image: image.ref, signer: bob, formats, annotations, now: stage.clock.now });
+    const verifier = stage.verifier([fresh(), { ...fresh(), ...policyBy(bob, { name: "other" }) }]);
+    for (let i = 0; i < 2; i++) expect((await verifier.verify({ image: image.text })).outcome).toBe("allow");
   });
 });
 

@@ -3,6 +3,7 @@ import { networkInterfaces } from "node:os";
 import {
   createHttpRegistry,
   createVerifier,
+  type HighWaterMarks,
   type HttpRegistryOptions,
   type RequestEvent,
   TrustError,
@@ -32,6 +33,8 @@ export interface WebhookOptions {
   /** How registries are reached; which addresses may be asked is the webhook's to say. */
   readonly registry: Omit<HttpRegistryOptions, "allowAddress" | "onRequest">;
   readonly log: Log;
+  /** What policies with `freshness` have accepted; in memory where none are given. */
+  readonly highWaterMarks?: HighWaterMarks | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Metrics of the process as well, such as its memory. */
@@ -65,7 +68,8 @@ export async function startWebhook(options: WebhookOptions): Promise<RunningWebh
   const first = await source();
   const policies = await followPolicies({ paths: options.policyPaths, cwd: options.cwd, metrics, log, now });
   const registry = createHttpRegistry({ ...options.registry, allowAddress, onRequest: countRequests(metrics) });
-  const verifier = createVerifier({ registry, policies: policies.current, settings, now });
+  const { highWaterMarks } = options;
+  const verifier = createVerifier({ registry, policies: policies.current, settings, highWaterMarks, now });
   let notReady: string | undefined;
   const app = buildApp({ verifier, settings, metrics, log, https: first, notReady: () => notReady });
   const certificate = followCertificate({ source, first, server: app.server, metrics, log });

@@ -9,6 +9,7 @@ import { createVerifier, type Verifier } from "../verify.ts";
 import { parseAnnotations } from "./annotations.ts";
 import type { CommandContext } from "./command.ts";
 import { connectionOf, type RegistryFlags } from "./registry.ts";
+import type { State } from "./state.ts";
 
 const noMatchChoices = ["deny", "warn", "allow"] as const;
 
@@ -39,6 +40,11 @@ export const policyOptions = {
     summary: "registry that may have a link-local address",
     many: true,
   },
+  state: {
+    value: "FILE",
+    summary: "remembers what policies with freshness have accepted, so that nothing older is; made where it is missing",
+    completes: "files",
+  },
 } as const;
 
 interface PolicyFlags {
@@ -49,6 +55,15 @@ interface PolicyFlags {
 interface VerifierFlags extends PolicyFlags, RegistryFlags {
   readonly "no-match": VerifierSettings["noMatch"];
   readonly "allow-registry": readonly string[];
+  readonly state: string | undefined;
+}
+
+/** What a command judges with. */
+export interface OpenVerifier {
+  readonly verifier: Verifier;
+  readonly registry: Registry;
+  /** Keeps what the verifier has learnt; to be called at the end. Throws `FILE_UNWRITABLE`. */
+  save(): Promise<void>;
 }
 
 /** The policies that the flags name: those of files, or one that trusts the given keys for every image. */
@@ -106,13 +121,23 @@ export async function openVerifier(
   context: CommandContext,
   flags: VerifierFlags,
   annotations: readonly string[] = [],
-): Promise<{ readonly verifier: Verifier; readonly registry: Registry }> {
+): Promise<OpenVerifier> {
   const policies = await policiesOf(context, flags, annotations);
   const settings = { ...defaultSettings, noMatch: flags["no-match"], allowRegistry: flags["allow-registry"] };
   const connection = await connectionOf(context, flags);
   const allowAddress = await allowFromCommandLine(settings.allowRegistry);
   const registry = createHttpRegistry({ ...connection, allowAddress });
-  return { verifier: createVerifier({ registry, policies: () => policies, settings, now: context.io.now }), registry };
+  const state = await openState(context, flags.state);
+  const { now } = context.io;
+  const verifier = createVerifier({ registry, policies: () => policies, settings, highWaterMarks: state?.marks, now });
+  return { verifier, registry, save: async () => state?.save() };
+}
+
+/** The state that `--state` names; nothing without it. */
+export async function openState(context: CommandContext, file: string | undefined): Promise<State | undefined> {
+  if (file === undefined) return undefined;
+  const { readState } = await import("./state.ts");
+  return readState(context.resolvePath(file));
 }
 
 /** This machine is where the user is; other addresses of its kind, such as a cloud's metadata, only when named. */

@@ -9,7 +9,12 @@ export interface CommandEntry {
 /** Every command, in the order of help. */
 export const commandTable: Readonly<Record<string, CommandEntry>> = {
   sign: { summary: "sign images in their registry", load: () => import("./commands/sign.ts") },
+  attest: {
+    summary: "sign a statement about images: provenance, an SBOM, a scan",
+    load: () => import("./commands/attest.ts"),
+  },
   verify: { summary: "decide whether images are trusted", load: () => import("./commands/verify.ts") },
+  refresh: { summary: "sign again what is about to expire", load: () => import("./commands/refresh.ts") },
   "audit registry": {
     summary: "judge every image of a registry",
     load: () => import("./commands/audit-registry.ts"),

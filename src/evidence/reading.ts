@@ -2,7 +2,7 @@ import type { Digest } from "../crypto/digest.ts";
 import { type Finding, TrustError, toFinding } from "../errors.ts";
 import type { VerifiedAttestation } from "../formats/format.ts";
 import { signaturePredicate } from "../formats/statement.ts";
-import type { EvaluationFacts } from "../policy/facts.ts";
+import type { EvaluationFacts, Situation } from "../policy/facts.ts";
 import type { Evidence, ResolvedTag } from "./store.ts";
 
 /** Nothing at all was found; a digest that does not exist deserves another message than one that nobody signed. */
@@ -11,10 +11,11 @@ export function isBare(evidence: Evidence): boolean {
 }
 
 /** What the evidence says to a policy: signatures, attestations apart, and why the rest does not count. */
-export function factsOf(subject: Digest, evidence: Evidence): EvaluationFacts {
+export function factsOf(subject: Digest, evidence: Evidence, situation: Situation): EvaluationFacts {
   const proofs = evidence.proofs.filter((proof) => proof.kind === "signature");
   const attestations = evidence.proofs.filter((proof) => proof.kind === "attestation");
-  return { subject, proofs, attestations, findings: [...findingsOf(evidence), ...attestations.map(notASignature)] };
+  const findings = [...findingsOf(evidence), ...attestations.map(notASignature)];
+  return { ...situation, subject, proofs, attestations, findings };
 }
 
 function notASignature({ predicateType, evidence }: VerifiedAttestation): Finding {

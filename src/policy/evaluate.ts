@@ -1,6 +1,8 @@
 import type { SignerIdentity, VerifiedSignature } from "../formats/format.ts";
+import { bindingOf } from "./binding.ts";
+import { countsUntil, objectionTo } from "./counting.ts";
 import { explain } from "./explain.ts";
-import { type EvaluationFacts, isBy, missingAnnotation } from "./facts.ts";
+import { type EvaluationFacts, isBy } from "./facts.ts";
 import { maximumMatching } from "./matching.ts";
 import type { Authority, TrustPolicy } from "./policy.ts";
 import type { PolicyResult, Satisfaction } from "./verdict.ts";
@@ -8,7 +10,8 @@ import type { PolicyResult, Satisfaction } from "./verdict.ts";
 /**
  * Decides one policy from proofs. Pure. The steps:
  * 1. An excluded image counts as matched and passes; without facts no other does.
- * 2. For each authority: the proofs that satisfy it, that is by one of its keys and with its annotations.
+ * 2. For each authority: the proofs that satisfy it, that is by one of its keys and with no objection (annotations,
+ *    freshness); the youngest first, so that what is decided rests on them.
  * 3. The most authorities satisfied by distinct signers: each owner once, each signer once.
  * 4. Passed when that reaches the threshold.
  * 5. Otherwise one finding for each authority that is not satisfied, then one for each claim that was not proved.
@@ -23,7 +26,7 @@ export function evaluatePolicy(
   if (excluded) return { ...base, passed: true, satisfiedBy: [], findings: [] };
   if (facts === undefined) return { ...base, passed: false, satisfiedBy: [], findings: [] };
   // 2
-  const candidates = policy.authorities.flatMap((authority) => satisfactions(authority, facts));
+  const candidates = policy.authorities.flatMap((authority) => satisfactions(policy, authority, facts));
   // 3
   const satisfiedBy = distinctSigners(policy, candidates);
   // 4
@@ -32,20 +35,37 @@ export function evaluatePolicy(
   return { ...base, passed: false, satisfiedBy, findings: explain(policy, candidates, satisfiedBy.length, facts) };
 }
 
-function satisfactions(authority: Authority, facts: EvaluationFacts): readonly Satisfaction[] {
+function satisfactions(policy: TrustPolicy, authority: Authority, facts: EvaluationFacts): readonly Satisfaction[] {
   return facts.proofs
     .filter(
       (proof) =>
         proof.subject === facts.subject &&
         isBy(authority, proof.signer) &&
-        missingAnnotation(authority, proof) === undefined,
+        objectionTo(policy, authority, proof, facts) === undefined,
     )
-    .map((proof) => ({ authority: authority.name, signer: proof.signer, evidence: proof.evidence, ...timeOf(proof) }));
+    .toSorted((a, b) => createdOf(b) - createdOf(a))
+    .map((proof) => ({
+      authority: authority.name,
+      signer: proof.signer,
+      evidence: proof.evidence,
+      ...timesOf(proof, countsUntil(policy, authority, proof)),
+    }));
 }
 
-function timeOf(proof: VerifiedSignature): { readonly signedAt?: string } {
-  const [signedAt] = proof.signedAt;
-  return signedAt === undefined ? {} : { signedAt };
+/** What says no time is as old as can be. */
+function createdOf(proof: VerifiedSignature): number {
+  const { created } = bindingOf(proof);
+  return created === undefined || Number.isNaN(created) ? Number.MIN_SAFE_INTEGER : created;
+}
+
+function timesOf(
+  { signedAt: [signedAt] }: VerifiedSignature,
+  until: number,
+): Pick<Satisfaction, "signedAt" | "expiresAt"> {
+  return {
+    ...(signedAt === undefined ? {} : { signedAt }),
+    ...(Number.isFinite(until) ? { expiresAt: new Date(until).toISOString() } : {}),
+  };
 }
 
 /** One key is one signer whatever it is called; for certificates, the same issuer and subject are. */

@@ -1,9 +1,10 @@
 import { type ErrorCode, errorCodes, type Finding } from "../errors.ts";
-import { type EvaluationFacts, isBy, missingAnnotation } from "./facts.ts";
+import { objectionTo } from "./counting.ts";
+import { type EvaluationFacts, isBy } from "./facts.ts";
 import type { Authority, TrustPolicy } from "./policy.ts";
 import type { Satisfaction } from "./verdict.ts";
 
-/** Why a policy did not pass: one finding for each authority that is not satisfied, then one for each claim not proved. */
+/** Why a policy did not pass: for each authority that is not satisfied a finding, or one for each of its signatures that does not count; then one for each claim not proved. */
 export function explain(
   policy: TrustPolicy,
   candidates: readonly Satisfaction[],
@@ -15,7 +16,7 @@ export function explain(
   const perAuthority = policy.authorities
     .filter((authority) => !satisfied.has(authority.name))
     // Where a place could not be read, that no signature is there was not seen, so it is not said.
-    .flatMap((authority) => (unknown && facts.proofs.length === 0 ? [] : [explainAuthority(authority, facts)]));
+    .flatMap((authority) => (unknown && facts.proofs.length === 0 ? [] : explainAuthority(policy, authority, facts)));
   const short =
     policy.threshold > 1
       ? [finding("THRESHOLD_NOT_MET", "too few distinct signers", `${policy.threshold}`, `${reached}`)]
@@ -23,26 +24,30 @@ export function explain(
   return [...short, ...perAuthority, ...facts.findings];
 }
 
-function explainAuthority(authority: Authority, facts: EvaluationFacts): Finding {
+function explainAuthority(policy: TrustPolicy, authority: Authority, facts: EvaluationFacts): readonly Finding[] {
   const expected = `a signature by ${authority.keys.map((key) => `key ${key.keyId.slice(0, 16)}`).join(" or ")}`;
-  const own = facts.proofs.find((proof) => isBy(authority, proof.signer));
-  if (own !== undefined) {
-    const [key, value] = missingAnnotation(authority, own) ?? ["", ""];
-    const found = Object.hasOwn(own.annotations, key) ? `${key}=${own.annotations[key]}` : `no annotation ${key}`;
-    return finding(
-      "ANNOTATION_MISMATCH",
-      `${authority.name} signed without the annotation wanted`,
-      `${key}=${value}`,
-      found,
-      authority.name,
-    );
-  }
+  const own = facts.proofs
+    .filter((proof) => proof.subject === facts.subject && isBy(authority, proof.signer))
+    .slice(0, maxExplained)
+    .flatMap((proof) => {
+      const objection = objectionTo(policy, authority, proof, facts);
+      if (objection === undefined) return [];
+      const { code, message, expected, found } = objection;
+      return [{ ...finding(code, message, expected, found, authority.name), evidence: proof.evidence }];
+    });
+  // That ten signatures have one fault is one thing to say.
+  if (own.length > 0) return own.filter((item, index) => own.findIndex((other) => saysSame(item, other)) === index);
   if (facts.proofs.length === 0 && facts.findings.length === 0)
-    return finding("NO_SIGNATURE", "the image has no signature", expected, "none", authority.name);
+    return [finding("NO_SIGNATURE", "the image has no signature", expected, "none", authority.name)];
   const found = describeSignatures(facts);
-  return finding("SIGNER_NOT_TRUSTED", `not signed by ${authority.name}`, expected, found, authority.name);
+  return [finding("SIGNER_NOT_TRUSTED", `not signed by ${authority.name}`, expected, found, authority.name)];
 }
 
+function saysSame(one: Finding, other: Finding): boolean {
+  return one.code === other.code && one.expected === other.expected && one.found === other.found;
+}
+
+const maxExplained = 20;
 const maxDescribed = 5;
 
 /** Who signed instead, as far as it is proved, and what is said of the rest. */

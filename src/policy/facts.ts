@@ -1,10 +1,20 @@
 import type { Digest } from "../crypto/digest.ts";
-import type { Finding } from "../errors.ts";
+import type { ErrorCode, Finding } from "../errors.ts";
 import type { SignerIdentity, VerifiedAttestation, VerifiedSignature } from "../formats/format.ts";
-import type { Authority } from "./policy.ts";
+import type { ImageReference } from "../oci/reference.ts";
+import type { Authority, TrustPolicy } from "./policy.ts";
+
+/** What a judgement depends on beside evidence: the name that was asked about, the time, and what was seen before. */
+export interface Situation {
+  readonly ref: ImageReference;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  /** The newest creation that the policy has accepted under this name, milliseconds since 1970. */
+  readonly markOf?: ((policy: TrustPolicy) => number | undefined) | undefined;
+}
 
 /** What is known of an image when a policy judges it. */
-export interface EvaluationFacts {
+export interface EvaluationFacts extends Situation {
   readonly subject: Digest;
   readonly proofs: readonly VerifiedSignature[];
   /** Proved too, but about the image; never a signature of it. */
@@ -13,16 +23,20 @@ export interface EvaluationFacts {
   readonly findings: readonly Finding[];
 }
 
+/** Why a proof does not count, in the words of a finding. */
+export interface Objection {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly expected: string;
+  readonly found: string;
+}
+
 /** Whether the signer is one of the authority's. */
 export function isBy(authority: Authority, signer: SignerIdentity): boolean {
   return signer.kind === "key" && authority.keys.some((key) => key.keyId === signer.keyId);
 }
 
-/** The first annotation that the authority wants and the signature does not carry. */
-export function missingAnnotation(
-  authority: Authority,
-  proof: VerifiedSignature,
-): readonly [string, string] | undefined {
-  const required = Object.entries(authority.annotations ?? {});
-  return required.find(([key, value]) => !Object.hasOwn(proof.annotations, key) || proof.annotations[key] !== value);
+/** A time as people read it; "no time" where it is not one. */
+export function formatTime(time: number): string {
+  return Number.isFinite(time) && Math.abs(time) <= 8.64e15 ? new Date(time).toISOString() : "no time";
 }

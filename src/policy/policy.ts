@@ -32,6 +32,18 @@ export interface KeyAuthority {
 
 export type Authority = KeyAuthority;
 
+/** What a signature must say about time and name to count. Durations in milliseconds. */
+export interface Freshness {
+  /** How long after its creation a signature counts. */
+  readonly maxAge?: number;
+  /** `required`: the signature must bind the repository and tag of the reference. `optional`: what it binds must be that. */
+  readonly tagBinding: "required" | "optional";
+  /** Whether a reference by digest alone passes where a tag must be bound. */
+  readonly digestOnly: "allow" | "deny";
+  /** How much longer a reference that names the digest passes. */
+  readonly grace: number;
+}
+
 /** One policy as loaded; `source` says where from, for messages. */
 export interface TrustPolicy {
   readonly name: string;
@@ -43,6 +55,7 @@ export interface TrustPolicy {
   readonly match: readonly ObjectMatch[];
   readonly authorities: NonEmpty<Authority>;
   readonly threshold: number;
+  readonly freshness?: Freshness;
   readonly source: string;
 }
 

@@ -3,10 +3,11 @@ import { asTrustError, TrustError } from "../errors.ts";
 import type { SourceDocument } from "./document.ts";
 import { matchesGlob, parseImageGlob } from "./glob.ts";
 import { maximumMatching } from "./matching.ts";
-import type { Authority, ImagePattern, NonEmpty, ObjectMatch, TrustPolicy } from "./policy.ts";
+import type { Authority, Freshness, ImagePattern, NonEmpty, ObjectMatch, TrustPolicy } from "./policy.ts";
 import { parsePolicyKeys } from "./policy-keys.ts";
 import type { Problem } from "./problem.ts";
 import type { AuthorityDocument, PolicyDocument } from "./schema.ts";
+import { parseDuration } from "./settings.ts";
 
 /** Reads the file that `key.file` names, relative to the policy file. Throws a `TrustError` that says why not. */
 export type ReadKeyFile = (file: string) => Promise<string>;
@@ -45,6 +46,7 @@ export async function toTrustPolicy(
     match: spec.match.map(toObjectMatch),
     authorities: nonEmpty(authorities),
     threshold: spec.threshold,
+    ...(spec.freshness === undefined ? {} : { freshness: toFreshness(spec.freshness) }),
     source: document.placeOf([]),
   };
   return { policies: [policy], problems: [] };
@@ -132,6 +134,14 @@ function unreachableThreshold(
 
 function toImagePattern({ glob, tags }: PolicyDocument["spec"]["images"][number]): ImagePattern {
   return { glob: parseImageGlob(glob), ...(tags === undefined ? {} : { tags: nonEmpty(tags) }) };
+}
+
+function toFreshness({ maxAge, grace, ...rest }: NonNullable<PolicyDocument["spec"]["freshness"]>): Freshness {
+  return {
+    ...rest,
+    ...(maxAge === undefined ? {} : { maxAge: parseDuration(maxAge) }),
+    grace: grace === undefined ? 0 : parseDuration(grace),
+  };
 }
 
 function toObjectMatch(match: PolicyDocument["spec"]["match"][number]): ObjectMatch {

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { TrustError } from "../errors.ts";
 import { parseImageGlob, parseTagGlob } from "./glob.ts";
 import { parsePolicyKeys } from "./policy-keys.ts";
+import { parseDuration } from "./settings.ts";
 
 /** The version of the policy format this program reads. */
 export const policyApiVersion = "imagetrust.dev/v1alpha1";
@@ -11,7 +12,7 @@ export const policyApiVersion = "imagetrust.dev/v1alpha1";
  * is written down and not made would be worse than none.
  */
 export const plannedFields: Readonly<Record<string, readonly string[]>> = {
-  spec: ["attestations", "freshness", "mirrors", "platforms", "revokedSignatures", "condition", "signedIdentity"],
+  spec: ["attestations", "mirrors", "platforms", "revokedSignatures", "condition", "signedIdentity"],
   "spec.match": ["namespaceSelector"],
   "spec.match.objectSelector": ["matchExpressions"],
   "spec.authorities": ["keyless", "certificate", "static"],
@@ -36,6 +37,15 @@ function parsable(parse: (text: string) => unknown): (text: string, context: z.R
       context.addIssue(parserIssue(error.message, error.expected, error.found));
     }
   };
+}
+
+/** A century is as good as for ever, and still a time. */
+const longestDuration = 36_500 * 24 * 3600 * 1000;
+
+function parseLimitedDuration(text: string): number {
+  const duration = parseDuration(text);
+  if (duration <= longestDuration) return duration;
+  throw new TrustError("CONFIG_INVALID", "too long a duration", { expected: "at most 36500d", found: text });
 }
 
 /** An empty text is one problem, not two. */
@@ -139,6 +149,23 @@ const key = z
     oneOf: [{ required: ["data"] }, { required: ["file"] }],
   });
 
+const duration = z.string().max(32).superRefine(parsable(parseLimitedDuration));
+
+const freshness = z
+  .strictObject({
+    maxAge: duration.optional().describe("How long after its creation a signature counts, such as 90d."),
+    tagBinding: z
+      .enum(["required", "optional"])
+      .default("optional")
+      .describe("required: the signature must bind the repository and tag of the reference (`trust sign --bind-tag`)."),
+    digestOnly: z
+      .enum(["allow", "deny"])
+      .default("deny")
+      .describe("Whether a reference by digest alone passes where a tag must be bound."),
+    grace: duration.optional().describe("How much longer a reference that names the digest passes. Default: 0."),
+  })
+  .meta({ id: "Freshness", description: "What a signature must say about time and name to count." });
+
 const authority = z
   .strictObject({
     name: word.describe("Name of the authority, unique in the policy; shown in verdicts."),
@@ -176,6 +203,7 @@ const spec = z
       .max(100)
       .default(1)
       .describe("How many distinct signers among the authorities an image needs."),
+    freshness: freshness.optional(),
   })
   .meta({ id: "Spec" });
 

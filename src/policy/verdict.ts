@@ -13,6 +13,8 @@ export interface Satisfaction {
   readonly evidence: Digest;
   /** RFC 3339 UTC; only a proved time. */
   readonly signedAt?: string;
+  /** RFC 3339 UTC; when it stops counting because of its age or expiry. */
+  readonly expiresAt?: string;
 }
 
 /** What one policy says about an image. */

@@ -47,7 +47,8 @@ function policyOf(threshold: number, ...authorities: readonly [KeyAuthority, ...
   };
 }
 
-const facts = (...proofs: readonly VerifiedSignature[]) => ({ subject, proofs, findings: [] });
+const situation = { ref: parseReference("registry.example.com/app:1"), now: 0 };
+const facts = (...proofs: readonly VerifiedSignature[]) => ({ ...situation, subject, proofs, findings: [] });
 const [a, b, c] = [alice.publicKey, bob.publicKey, carol.publicKey];
 
 describe("who counts", () => {
@@ -149,8 +150,7 @@ describe("why not", () => {
   it("does not say that nothing is signed where a place could not be read", () => {
     const outage = toFinding(new TrustError("REGISTRY_ERROR", "503"));
     const result = evaluatePolicy(policyOf(1, authority("release", [a])), false, {
-      subject,
-      proofs: [],
+      ...facts(),
       findings: [outage],
     });
     expect(result.findings.map((finding) => finding.category)).toEqual(["unavailable"]);

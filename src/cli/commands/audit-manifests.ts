@@ -30,12 +30,13 @@ export const command = defineCommand({
   },
   async run(context, { path }, options) {
     const { readManifests } = await import("../manifests.ts");
-    const { verifier } = await openVerifier(context, options);
+    const { verifier, save } = await openVerifier(context, options);
     const { images, errors } = await readManifests(context.resolvePath(path), options.namespace);
     const { io, output, verbose } = context;
     for (const error of errors) printError(io, error, { json: output !== "table", verbose });
     const verdicts = auditImages(verifier, images, { signal: io.signal });
     const categories = await printAudit(context, withPlaces(verdicts, images));
+    await save();
     return exitCodeOf([...categories, ...errors.map(({ category }) => category)]);
   },
 });

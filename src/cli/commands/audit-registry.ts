@@ -1,8 +1,8 @@
 import { auditImages, listImages } from "../../audit.ts";
-import { exitCodeOf, TrustError } from "../../errors.ts";
-import { isRepository, parseRegistryHost } from "../../oci/reference.ts";
+import { exitCodeOf } from "../../errors.ts";
 import type { Verdict } from "../../policy/verdict.ts";
 import { defineCommand } from "../command.ts";
+import { parsePlace } from "../images.ts";
 import { openVerifier, policyOptions } from "../policies.ts";
 import { type Audited, printAudit } from "../print-audit.ts";
 import { registryOptions } from "../registry.ts";
@@ -24,23 +24,14 @@ export const command = defineCommand({
   options: { ...policyOptions, ...registryOptions },
   async run(context, { host: place }, options) {
     const { host, prefix } = parsePlace(place);
-    const { verifier, registry } = await openVerifier(context, options);
+    const { verifier, registry, save } = await openVerifier(context, options);
     const { signal } = context.io;
     const images = listImages(registry, host, prefix, { signal });
-    return exitCodeOf(await printAudit(context, audited(auditImages(verifier, images, { signal }))));
+    const categories = await printAudit(context, audited(auditImages(verifier, images, { signal })));
+    await save();
+    return exitCodeOf(categories);
   },
 });
-
-function parsePlace(place: string): { readonly host: string; readonly prefix: string } {
-  const slash = place.indexOf("/");
-  const host = parseRegistryHost(slash < 0 ? place : place.slice(0, slash));
-  const prefix = slash < 0 ? "" : place.slice(slash + 1).replace(/\/$/, "");
-  if (prefix === "" || isRepository(prefix)) return { host, prefix };
-  throw new TrustError("REFERENCE_INVALID", "what follows the registry is not the start of a repository's name", {
-    expected: "HOST[:PORT]/PREFIX",
-    found: place,
-  });
-}
 
 async function* audited(verdicts: AsyncIterable<Verdict>): AsyncIterable<Audited> {
   for await (const verdict of verdicts) yield { verdict };

@@ -5,6 +5,8 @@ import { formats } from "../../formats/index.ts";
 import { openSigner } from "../../keys/index.ts";
 import { mapLimit } from "../../oci/parallel.ts";
 import { formatReference, type ImageReference, parseReference } from "../../oci/reference.ts";
+import { bindingAnnotations, ownAnnotations } from "../../policy/binding.ts";
+import { parseDuration } from "../../policy/settings.ts";
 import { type SignedImage, signImage } from "../../sign.ts";
 import { annotationOption, parseAnnotations } from "../annotations.ts";
 import { defineCommand } from "../command.ts";
@@ -32,6 +34,10 @@ export const command = defineCommand({
       command: "trust sign --key release.key --expect-digest sha256:… registry.example.com/app:1.2",
     },
     {
+      about: "For a month, and for this tag alone",
+      command: "trust sign --key release.key --expires 30d --bind-tag registry.example.com/app:1.2",
+    },
+    {
       about: "Also in the form that older verifiers read, with an annotation",
       command:
         "trust sign --key release.key --format bundle --format cosign -a commit=4f2a registry.example.com/app:1.2",
@@ -54,6 +60,8 @@ export const command = defineCommand({
       many: true,
     },
     annotation: { ...annotationOption, summary: "annotation to sign with the digest" },
+    expires: { value: "TIME", summary: "sign an expiry, such as 30d: no longer trusted after that" },
+    "bind-tag": { summary: "sign repository and tag with the digest, for policies with freshness" },
     "expect-digest": { value: "DIGEST", summary: "sign nothing but this digest" },
     "dry-run": { summary: "make and prove the signatures, push nothing" },
     ...registryOptions,
@@ -62,20 +70,24 @@ export const command = defineCommand({
     const { io } = context;
     // Everything that can be wrong is looked at before the first image is signed.
     const images = args.image.map((image) => parseReference(image));
-    const annotations = parseAnnotations(options.annotation);
+    const annotations = refuseOwn(parseAnnotations(options.annotation));
+    const expiresIn = options.expires === undefined ? undefined : parseDuration(options.expires);
+    const bind = (image: ImageReference, now: number) =>
+      bindingAnnotations({ expiresIn, bindTo: options["bind-tag"] ? image : undefined }, now);
+    for (const image of images) bind(image, io.now());
     const expectDigest = options["expect-digest"] === undefined ? undefined : parseDigest(options["expect-digest"]);
     const chosen = formatsOf(options.format);
     const registry = await connect(context, options);
     const password = passwordSource(context, options["password-file"]);
     const signer = await openSigner(options.key, { env: io.env, resolvePath: context.resolvePath, password });
-    const request = { signer, formats: chosen, annotations, expectDigest, dryRun: options["dry-run"] };
+    const request = { signer, formats: chosen, expectDigest, dryRun: options["dry-run"] };
 
     const progress = createProgress(context, "signing", images.length);
     const results = createResults<SignResult>(context, (result) => formatResult(io.stdout, result));
     const done = await mapLimit(images, concurrency, async (image, index) => {
-      const result = await attempt(image, () =>
-        signImage(registry, { ...request, image, now: io.now(), signal: io.signal }),
-      );
+      const now = io.now();
+      const signed = { image, annotations: { ...annotations, ...bind(image, now) }, now, signal: io.signal };
+      const result = await attempt(image, () => signImage(registry, { ...request, ...signed }));
       progress.step(formatReference(image));
       progress.clear();
       results.add(result, index);
@@ -97,6 +109,16 @@ async function attempt(image: ImageReference, sign: () => Promise<SignedImage>):
     if (asTrustError(error).category === "internal") throw error;
     return { image: formatReference(image), error: toFinding(error) };
   }
+}
+
+/** What verifiers read as expiry and name is written by the flags that say so, or by nobody. */
+function refuseOwn(annotations: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const own = Object.keys(annotations).find((key) => key.startsWith(ownAnnotations));
+  if (own === undefined) return annotations;
+  throw new TrustError("USAGE", `the annotation ${own} cannot be given`, {
+    expected: `an annotation that does not start with ${ownAnnotations}`,
+    hint: "Expiry and tag are signed with: trust sign --expires 30d --bind-tag",
+  });
 }
 
 function formatsOf(names: readonly (typeof formatNames)[number][]): readonly SignatureFormat[] {

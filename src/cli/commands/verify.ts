@@ -32,7 +32,7 @@ export const command = defineCommand({
     ...registryOptions,
   },
   async run(context, { image: images }, options) {
-    const { verifier } = await openVerifier(context, options, options.annotation);
+    const { verifier, save } = await openVerifier(context, options, options.annotation);
     const { signal } = context.io;
     const progress = createProgress(context, "verifying", images.length);
     const results = createResults<Verdict>(context, (verdict) => formatVerdict(context.io.stdout, verdict));
@@ -44,6 +44,7 @@ export const command = defineCommand({
       return verdict;
     });
     results.end();
+    await save();
     return exitCodeOf(verdicts.flatMap(categoriesOf));
   },
 });

@@ -1,6 +1,6 @@
 import { defaultSettings, type VerifierSettings } from "../../policy/settings.ts";
 import { defineCommand } from "../command.ts";
-import { policyOptions } from "../policies.ts";
+import { openState, policyOptions } from "../policies.ts";
 import { connectionOf, registryOptions } from "../registry.ts";
 import { serverOptions, serveUntilStopped } from "../serve.ts";
 
@@ -23,6 +23,7 @@ export const command = defineCommand({
   options: {
     policy: { ...policyOptions.policy, required: true },
     "no-match": policyOptions["no-match"],
+    state: policyOptions.state,
     ...serverOptions,
     listen: { ...serverOptions.listen, default: ":8443" },
     "cert-dir": {
@@ -64,6 +65,8 @@ export const command = defineCommand({
       pin: options.pin,
       unpinned: options.unpinned,
     };
+    const log = createLog(context);
+    const state = await openState(context, options.state);
     const server = await startWebhook({
       listen: options.listen,
       certDir: path(options["cert-dir"]),
@@ -74,7 +77,8 @@ export const command = defineCommand({
       cwd: io.folder,
       settings,
       registry: await connectionOf(context, options),
-      log: createLog(context),
+      log,
+      highWaterMarks: state?.saving((error) => log.error({ code: error.code, err: error.message }, "state not saved")),
       now: io.now,
       processMetrics: true,
     });

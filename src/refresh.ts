@@ -1,0 +1,161 @@
+import type { PushedSignature } from "./attach.ts";
+import type { Digest } from "./crypto/digest.ts";
+import { asTrustError, type Finding, TrustError, toFinding } from "./errors.ts";
+import type { SignatureFormat, VerifiedSignature } from "./formats/format.ts";
+import type { Signer } from "./keys/signer.ts";
+import { openPlaces } from "./oci/places.ts";
+import { formatReference, formatRepository, type ImageReference } from "./oci/reference.ts";
+import type { Registry } from "./oci/registry.ts";
+import { type Binding, bindingAnnotations, bindingOf, ownAnnotations } from "./policy/binding.ts";
+import { signImage } from "./sign.ts";
+
+export interface RefreshRequest {
+  readonly image: ImageReference;
+  readonly signer: Signer;
+  readonly formats: readonly SignatureFormat[];
+  /** Refresh what expires within so many milliseconds, or has expired. */
+  readonly before: number;
+  /** Milliseconds that the new signatures count; default: as long as the old ones did. */
+  readonly expiresIn?: number | undefined;
+  /** Make and check the signatures, push nothing. */
+  readonly dryRun?: boolean | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RefreshedImage {
+  readonly image: string;
+  readonly digest: Digest;
+  /** Signatures made anew. */
+  readonly signatures: readonly PushedSignature[];
+  /** How many of this key's signatures with an expiry are young enough. */
+  readonly fresh: number;
+  /** Why others were left alone: a bound tag stands for another digest now. */
+  readonly findings: readonly Finding[];
+  readonly dryRun: boolean;
+}
+
+/**
+ * Signs again what the same key signed with an expiry that is near, with the same annotations and the same bound name:
+ * 1. Resolve the reference to a digest.
+ * 2. Find the signatures on it and prove them with this key alone; what is not proved is not ours to renew.
+ * 3. Of those that say the same, the one that expires last counts; it is left alone while that is far.
+ * 4. What is bound to a tag is renewed only while the tag stands for that digest.
+ * 5. Sign as `signImage` does: proved before the push and after. The old signatures stay.
+ *
+ * A signature that expires and was not made here, by whatever key, is left alone. Errors: those of `signImage`.
+ */
+export async function refreshImage(registry: Registry, request: RefreshRequest): Promise<RefreshedImage> {
+  const { image, signal, now } = request;
+  const { digest } = await registry.resolve(image, { signal }); // 1
+  const latest = latestOfEach(await ownSignatures(registry, request, digest)); // 2, 3
+  const due = latest.filter((signature) => expiryOf(signature) <= now + request.before);
+  const signatures: PushedSignature[] = [];
+  const findings: Finding[] = [];
+  for (const signature of due) {
+    try {
+      await refuseMoved(registry, request, digest, bindingOf(signature)); // 4
+      signatures.push(...(await signAgain(registry, request, digest, signature))); // 5
+    } catch (error) {
+      if (asTrustError(error).category !== "untrusted") throw error;
+      findings.push(toFinding(error, { evidence: signature.evidence }));
+    }
+  }
+  const fresh = latest.length - due.length;
+  return { image: formatReference(image), digest, signatures, fresh, findings, dryRun: request.dryRun === true };
+}
+
+/** Signatures by the key that say when they expire. */
+async function ownSignatures(
+  registry: Registry,
+  { image, signer, formats, signal }: RefreshRequest,
+  digest: Digest,
+): Promise<readonly VerifiedSignature[]> {
+  const trust = { revision: signer.publicKey.keyId, keys: [signer.publicKey] };
+  const places = openPlaces(registry, image, { signal });
+  const found = await Promise.all(formats.map((format) => format.find(places, digest)));
+  const bundles = found.flatMap((item, index) => item.bundles.map((bundle) => ({ bundle, format: formats[index] })));
+  const proofs = await Promise.all(
+    bundles.map(({ bundle, format }) => format?.verify(bundle, digest, trust).catch(ownBugs)),
+  );
+  return proofs.flatMap((proof) =>
+    proof?.kind === "signature" && !Number.isNaN(bindingOf(proof).expires ?? Number.NaN) ? [proof] : [],
+  );
+}
+
+/** That others' signatures are not proved is no error; a bug is. */
+function ownBugs(error: unknown): undefined {
+  if (asTrustError(error).category === "internal") throw error;
+}
+
+function expiryOf(signature: VerifiedSignature): number {
+  return bindingOf(signature).expires ?? Number.NaN;
+}
+
+/** Annotations that are the user's and not renewed. */
+function otherAnnotations({ annotations }: VerifiedSignature): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(annotations).filter(([key]) => !key.startsWith(ownAnnotations)));
+}
+
+/** Of the signatures that say the same but for time, the one that expires last. */
+function latestOfEach(signatures: readonly VerifiedSignature[]): readonly VerifiedSignature[] {
+  const groups = new Map<string, VerifiedSignature>();
+  for (const signature of signatures) {
+    const { repository, tag } = bindingOf(signature);
+    const others = Object.entries(otherAnnotations(signature)).sort(([a], [b]) => (a < b ? -1 : 1));
+    const key = JSON.stringify([signature.format, signature.dockerReference, repository, tag, others]);
+    const known = groups.get(key);
+    if (known === undefined || expiryOf(known) < expiryOf(signature)) groups.set(key, signature);
+  }
+  return [...groups.values()];
+}
+
+async function refuseMoved(
+  registry: Registry,
+  { image, signal }: RefreshRequest,
+  digest: Digest,
+  { repository, tag }: Binding,
+): Promise<void> {
+  if (repository === undefined && tag === undefined) return;
+  const own = formatRepository(image);
+  if (repository !== own || tag === undefined)
+    throw new TrustError("TAG_NOT_BOUND", "the signature binds another repository; it is not renewed here", {
+      expected: own,
+      found: `${repository ?? "none"}:${tag ?? "none"}`.slice(0, 500),
+    });
+  const { registry: host, repository: path } = image;
+  const now = await registry.resolve({ registry: host, repository: path, tag }, { signal });
+  if (now.digest === digest) return;
+  throw new TrustError(
+    "DIGEST_MISMATCH",
+    `${own}:${tag} stands for another image now; its old signature is left alone`,
+    {
+      expected: digest,
+      found: now.digest,
+    },
+  );
+}
+
+async function signAgain(
+  registry: Registry,
+  request: RefreshRequest,
+  digest: Digest,
+  signature: VerifiedSignature,
+): Promise<readonly PushedSignature[]> {
+  const { image, signer, now, signal, dryRun } = request;
+  const { created, expires = now, tag } = bindingOf(signature);
+  const expiresIn = request.expiresIn ?? expires - (created ?? expires);
+  const bindTo = tag === undefined ? undefined : { ...image, tag };
+  const signed = await signImage(registry, {
+    image: { ...image, digest },
+    signer,
+    formats: request.formats.filter((format) => format.name === signature.format),
+    annotations: { ...otherAnnotations(signature), ...bindingAnnotations({ expiresIn, bindTo }, now) },
+    expectDigest: digest,
+    dryRun,
+    now,
+    signal,
+  });
+  return signed.signatures;
+}
