@@ -83,10 +83,30 @@ function parseBlock(block: string, label: string): PublicKey {
 /** Puts a public key into canonical form. Throws `KEY_UNSUPPORTED` for kinds and sizes that are not verified here. */
 export function toPublicKey(keyObject: KeyObject): PublicKey {
   const algorithm = algorithmOf(keyObject);
-  // Re-encoding from the numbers makes one key one id, however its point or parameters were encoded.
+  const encoded = keyObject.export({ type: "spki", format: "der" });
+  if (isCanonical(encoded, algorithm)) return { keyId: keyIdOf(encoded), algorithm, spki: encoded, keyObject };
+  // Encoded again from its numbers, so that one key has one id however its point or parameters were written.
   const canonical = createPublicKey({ key: keyObject.export({ format: "jwk" }), format: "jwk" });
   const spki = canonical.export({ type: "spki", format: "der" });
-  return { keyId: createHash("sha256").update(spki).digest("hex"), algorithm, spki, keyObject: canonical };
+  return { keyId: keyIdOf(spki), algorithm, spki, keyObject: canonical };
+}
+
+function keyIdOf(spki: Buffer): string {
+  return createHash("sha256").update(spki).digest("hex");
+}
+
+/** SubjectPublicKeyInfo up to the numbers of the point: a named curve, the point not compressed (RFC 5480 §2). */
+const canonicalStarts: Readonly<Partial<Record<KeyAlgorithm, { readonly start: string; readonly length: number }>>> = {
+  "ecdsa-p256": { start: "3059301306072a8648ce3d020106082a8648ce3d03010703420004", length: 91 },
+  "ecdsa-p384": { start: "3076301006072a8648ce3d020106052b8104002203620004", length: 120 },
+};
+
+/** Saves the common keys an encoding; any other goes the long way. */
+function isCanonical(spki: Buffer, algorithm: KeyAlgorithm): boolean {
+  const form = canonicalStarts[algorithm];
+  return (
+    form !== undefined && spki.length === form.length && spki.toString("hex", 0, form.start.length / 2) === form.start
+  );
 }
 
 /** Which algorithm a key object is for, public or private. Throws `KEY_UNSUPPORTED`. */
