@@ -49,13 +49,27 @@ export function parseDsseEnvelope(bytes: Uint8Array): DsseEnvelope {
   return { payloadType, payload: content, signature, signed: all };
 }
 
-/** The JSON of an envelope, as its bytes; the payload's megabytes are written straight into them. */
-export function formatDsseEnvelope(payloadType: string, payload: Uint8Array, signature: Uint8Array): Buffer {
-  const before = Buffer.from('{"payload":"');
+/** What stands around an envelope in the same text. */
+export interface EnvelopeFrame {
+  readonly before: string;
+  readonly after: string;
+}
+
+/**
+ * The JSON of an envelope, within a frame if there is one, as its bytes; the payload's megabytes are written straight into
+ * them.
+ */
+export function formatDsseEnvelope(
+  payloadType: string,
+  payload: Uint8Array,
+  signature: Uint8Array,
+  frame: EnvelopeFrame = { before: "", after: "" },
+): Buffer {
+  const before = Buffer.from(`${frame.before}{"payload":"`);
   const sig = Buffer.from(signature).toString("base64");
   // An empty key id, because cosign 2 wants the member, and refuses any other value.
   const after = Buffer.from(
-    `","payloadType":${JSON.stringify(payloadType)},"signatures":[{"keyid":"","sig":"${sig}"}]}`,
+    `","payloadType":${JSON.stringify(payloadType)},"signatures":[{"keyid":"","sig":"${sig}"}]}${frame.after}`,
   );
   const length = Math.ceil(payload.length / 3) * 4;
   const envelope = Buffer.allocUnsafeSlow(before.length + length + after.length);

@@ -1,6 +1,12 @@
 import { describeJson } from "../crypto/describe-json.ts";
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../crypto/digest.ts";
-import { type DsseEnvelope, dssePae, formatDsseEnvelope, parseDsseEnvelope } from "../crypto/dsse.ts";
+import {
+  type DsseEnvelope,
+  dssePae,
+  type EnvelopeFrame,
+  formatDsseEnvelope,
+  parseDsseEnvelope,
+} from "../crypto/dsse.ts";
 import { isJsonObject, parseMember, readJsonMembers } from "../crypto/json.ts";
 import { TrustError, toFinding } from "../errors.ts";
 import type { EvidencePlaces } from "../oci/evidence-places.ts";
@@ -124,19 +130,24 @@ async function sign(request: SignRequest): Promise<MadeSignature> {
   };
   const payload = Buffer.from(JSON.stringify(statement));
   const signature = await request.signer.sign(dssePae(inTotoPayloadType, payload));
-  return made(request, signaturePredicate, formatDsseEnvelope(inTotoPayloadType, payload, signature));
+  const content = formatDsseEnvelope(inTotoPayloadType, payload, signature, frameOf(request));
+  return made(request, signaturePredicate, content);
 }
 
 async function attest(request: AttestRequest): Promise<MadeSignature> {
-  return made(request, request.predicateType, await makeAttestation(request));
+  return made(request, request.predicateType, await makeAttestation(request, frameOf(request)));
 }
 
 type MakeRequest = Pick<SignRequest, "subject" | "signer" | "now">;
 
-function made(request: MakeRequest, predicateType: string, envelope: Uint8Array): MadeSignature {
-  const hint = Buffer.from(request.signer.publicKey.keyId, "hex").toString("base64");
+/** What of a bundle stands around its envelope. */
+function frameOf({ signer }: MakeRequest): EnvelopeFrame {
+  const hint = Buffer.from(signer.publicKey.keyId, "hex").toString("base64");
   const head = JSON.stringify({ mediaType: bundleMediaType, verificationMaterial: { publicKey: { hint } } });
-  const content = Buffer.concat([Buffer.from(`${head.slice(0, -1)},"dsseEnvelope":`), envelope, Buffer.from("}")]);
+  return { before: `${head.slice(0, -1)},"dsseEnvelope":`, after: "}" };
+}
+
+function made(request: MakeRequest, predicateType: string, content: Uint8Array): MadeSignature {
   const bundle = bundleOf(content, digestOf(content));
   return { bundle, attachment: referrerOf(request, predicateType, bundle) };
 }

@@ -45,17 +45,16 @@ export function predicateOf(statement: Uint8Array): Uint8Array | undefined {
   return readJsonMembers(statement, what).get("predicate");
 }
 
-/** A statement about an image in the form of cosign's attestations, with the predicate as it stands; its bytes. */
-export function formatStatement(
+/** A statement about an image in the form of cosign's attestations: what stands before the predicate, and after it. */
+export function frameStatement(
   image: RepositoryName,
   subject: Digest,
   predicateType: string,
-  predicate: Uint8Array,
-): Buffer {
+): { readonly before: Buffer; readonly after: Buffer } {
   const digest = { [digestAlgorithm(subject)]: digestHex(subject) };
   const subjects = [{ name: signedRepositoryName(image), digest }];
   const head = JSON.stringify({ _type: statementV01, predicateType, subject: subjects }).slice(0, -1);
-  return Buffer.concat([Buffer.from(`${head},"predicate":`), predicate, Buffer.from("}")]);
+  return { before: Buffer.from(`${head},"predicate":`), after: Buffer.from("}") };
 }
 
 /** The name of a repository as it is signed: cosign writes Docker Hub as `index.docker.io`. */

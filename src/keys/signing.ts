@@ -14,6 +14,8 @@ export async function openKeyText(text: string, what: string, password: Password
   return signerOf(await keyFile.decrypt(await password({ what })));
 }
 
+const maxCopied = 16 * 1024 * 1024;
+
 /** A signer that holds its private key. Throws `KEY_UNSUPPORTED`. */
 export function signerOf(privateKey: KeyObject): Signer {
   const publicKey = toPublicKey(createPublicKey(privateKey));
@@ -23,6 +25,8 @@ export function signerOf(privateKey: KeyObject): Signer {
     publicKey,
     sign: (message) =>
       new Promise((resolve, reject) => {
+        // For another thread the message is copied, which megabytes should not be.
+        if (message.length > maxCopied) return resolve(cryptoSign(hashName, message, privateKey));
         cryptoSign(hashName, message, privateKey, (error, signature) =>
           error === null ? resolve(signature) : reject(error),
         );
