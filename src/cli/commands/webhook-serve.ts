@@ -1,4 +1,5 @@
 import { defaultSettings, type VerifierSettings } from "../../policy/settings.ts";
+import { ageOptions, agesOf } from "../ages.ts";
 import { defineCommand } from "../command.ts";
 import { openState, policyOptions } from "../policies.ts";
 import { connectionOf, registryOptions } from "../registry.ts";
@@ -49,6 +50,7 @@ export const command = defineCommand({
       choices: ["deny", "allow"],
       default: "deny",
     },
+    ...ageOptions,
     ...registryOptions,
   },
   serves: true,
@@ -64,6 +66,7 @@ export const command = defineCommand({
       digest: options.digest,
       pin: options.pin,
       unpinned: options.unpinned,
+      ...agesOf(options),
     };
     const log = createLog(context);
     const state = await openState(context, options.state);
