@@ -84,6 +84,10 @@ export const errorCodes = {
     category: "untrusted",
     hint: "Check the name and the tag; list the tags with: trust audit registry HOST/REPOSITORY",
   },
+  PLATFORM_NOT_FOUND: {
+    category: "untrusted",
+    hint: "Name one of the platforms that the image has, or push the image for that platform",
+  },
   DIGEST_MISMATCH: {
     category: "untrusted",
     hint: "The tag points at another image than expected. Find out who moved it",
@@ -145,6 +149,18 @@ export const errorCodes = {
   ANNOTATION_MISMATCH: {
     category: "untrusted",
     hint: "Sign the image with the annotations asked for: trust sign -a KEY=VALUE",
+  },
+  SIGNATURE_REVOKED: {
+    category: "untrusted",
+    hint: "Ask the owner of the policy why; an image that is good is signed anew with: trust sign --key KEY IMAGE",
+  },
+  KEY_REVOKED: {
+    category: "untrusted",
+    hint: "Look at the image anew, and sign it with a key that is trusted: trust sign --key KEY IMAGE",
+  },
+  KEY_NOT_VALID: {
+    category: "untrusted",
+    hint: "Sign the image with the key that is in use now: trust sign --key KEY IMAGE",
   },
   SIGNATURE_EXPIRED: {
     category: "untrusted",

@@ -1,9 +1,9 @@
 import type { PushedSignature } from "./attach.ts";
 import type { Digest } from "./crypto/digest.ts";
 import { asTrustError, type Finding, TrustError, toFinding } from "./errors.ts";
+import { signaturesBy } from "./evidence/signed-by.ts";
 import type { SignatureFormat, VerifiedSignature } from "./formats/format.ts";
 import type { Signer } from "./keys/signer.ts";
-import { openPlaces } from "./oci/places.ts";
 import { formatReference, formatRepository, type ImageReference } from "./oci/reference.ts";
 import type { Registry } from "./oci/registry.ts";
 import { type Binding, bindingAnnotations, bindingOf, ownAnnotations } from "./policy/binding.ts";
@@ -49,7 +49,7 @@ export interface RefreshedImage {
 export async function refreshImage(registry: Registry, request: RefreshRequest): Promise<RefreshedImage> {
   const { image, signal, now } = request;
   const { digest } = await registry.resolve(image, { signal }); // 1
-  const latest = latestOfEach(await ownSignatures(registry, request, digest)); // 2, 3
+  const latest = latestOfEach(await expiringSignatures(registry, request, digest)); // 2, 3
   const due = latest.filter((signature) => expiryOf(signature) <= now + request.before);
   const signatures: PushedSignature[] = [];
   const findings: Finding[] = [];
@@ -67,26 +67,14 @@ export async function refreshImage(registry: Registry, request: RefreshRequest):
 }
 
 /** Signatures by the key that say when they expire. */
-async function ownSignatures(
+async function expiringSignatures(
   registry: Registry,
   { image, signer, formats, signal }: RefreshRequest,
   digest: Digest,
 ): Promise<readonly VerifiedSignature[]> {
   const trust = { revision: signer.publicKey.keyId, keys: [signer.publicKey] };
-  const places = openPlaces(registry, image, { signal });
-  const found = await Promise.all(formats.map((format) => format.find(places, digest)));
-  const bundles = found.flatMap((item, index) => item.bundles.map((bundle) => ({ bundle, format: formats[index] })));
-  const proofs = await Promise.all(
-    bundles.map(({ bundle, format }) => format?.verify(bundle, digest, trust).catch(ownBugs)),
-  );
-  return proofs.flatMap((proof) =>
-    proof?.kind === "signature" && !Number.isNaN(bindingOf(proof).expires ?? Number.NaN) ? [proof] : [],
-  );
-}
-
-/** That others' signatures are not proved is no error; a bug is. */
-function ownBugs(error: unknown): undefined {
-  if (asTrustError(error).category === "internal") throw error;
+  const own = await signaturesBy(registry, image, digest, { trust, formats, signal });
+  return own.filter((signature) => !Number.isNaN(expiryOf(signature)));
 }
 
 function expiryOf(signature: VerifiedSignature): number {

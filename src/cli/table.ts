@@ -23,6 +23,10 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
     summary: "judge every image named in Kubernetes manifests",
     load: () => import("./commands/audit-manifests.ts"),
   },
+  "policy freeze": {
+    summary: "list what a key has signed so far, to stay accepted",
+    load: () => import("./commands/policy-freeze.ts"),
+  },
   "key generate": { summary: "make a key pair", load: () => import("./commands/key-generate.ts") },
   "key import": {
     summary: "make an encrypted key file of a private key",
@@ -54,6 +58,7 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
 export const groups: Readonly<Record<string, string>> = {
   audit: "list images with their verdicts",
   key: "make and look at keys",
+  policy: "work with policies",
   registry: "the built-in OCI registry",
   "registry user": "users of the built-in registry",
   webhook: "the Kubernetes admission webhook",

@@ -1,6 +1,7 @@
 import type { VerifiedSignature } from "../formats/format.ts";
 import type { Objection, Situation } from "./facts.ts";
 import { freshUntil, staleness } from "./freshness.ts";
+import { keyCountsUntil, keyObjection } from "./key-lifetime.ts";
 import type { Authority, TrustPolicy } from "./policy.ts";
 
 /**
@@ -13,12 +14,23 @@ export function objectionTo(
   proof: VerifiedSignature,
   situation: Situation,
 ): Objection | undefined {
-  return missingAnnotation(authority, proof) ?? staleness(policy, proof, situation);
+  return (
+    revoked(policy, proof) ??
+    keyObjection(authority, proof, situation.now) ??
+    missingAnnotation(authority, proof) ??
+    staleness(policy, proof, situation)
+  );
 }
 
 /** When a signature that counts now stops counting, milliseconds since 1970; infinity where time alone does not end it. */
-export function countsUntil(policy: TrustPolicy, _authority: Authority, proof: VerifiedSignature): number {
-  return freshUntil(policy, proof);
+export function countsUntil(policy: TrustPolicy, authority: Authority, proof: VerifiedSignature): number {
+  return Math.min(freshUntil(policy, proof), keyCountsUntil(authority, proof));
+}
+
+function revoked({ revokedSignatures }: TrustPolicy, { evidence }: VerifiedSignature): Objection | undefined {
+  if (revokedSignatures?.includes(evidence) !== true) return undefined;
+  const message = "the policy revokes this signature";
+  return { code: "SIGNATURE_REVOKED", message, expected: "a signature that is not revoked", found: evidence };
 }
 
 /** The first annotation that the authority wants and the signature does not carry. */

@@ -10,8 +10,8 @@ import type { PolicyResult, Satisfaction } from "./verdict.ts";
 /**
  * Decides one policy from proofs. Pure. The steps:
  * 1. An excluded image counts as matched and passes; without facts no other does.
- * 2. For each authority: the proofs that satisfy it, that is by one of its keys and with no objection (annotations,
- *    freshness); the youngest first, so that what is decided rests on them.
+ * 2. For each authority: the proofs that satisfy it, that is by one of its keys and with no objection (revocation,
+ *    lifetime of the key, annotations, freshness); the youngest first, so that what is decided rests on them.
  * 3. The most authorities satisfied by distinct signers: each owner once, each signer once.
  * 4. Passed when that reaches the threshold.
  * 5. Otherwise one finding for each authority that is not satisfied, then one for each claim that was not proved.

@@ -1,3 +1,4 @@
+import type { Digest } from "../crypto/digest.ts";
 import type { PublicKey } from "../crypto/public-key.ts";
 
 export type PolicyMode = "enforce" | "warn" | "audit";
@@ -20,12 +21,22 @@ export interface ObjectMatch {
   readonly objectSelector?: { readonly matchLabels: Readonly<Record<string, string>> };
 }
 
+/** The time in which a key counts, in milliseconds since 1970; compared with verified times (DESIGN 6.1, "Time"). */
+export interface KeyLifetime {
+  readonly validFrom?: number;
+  readonly validUntil?: number;
+  readonly revoked?: { readonly at: number; readonly reason: string };
+  /** Signatures, by the digest that a Verdict names as evidence, that count although the key is revoked or its time over. */
+  readonly frozen?: readonly Digest[];
+}
+
 /** A trusted signer: any of its public keys. Authorities with the same owner count once. */
 export interface KeyAuthority {
   readonly kind: "key";
   readonly name: string;
   readonly owner?: string;
   readonly keys: NonEmpty<PublicKey>;
+  readonly lifetime?: KeyLifetime;
   /** Annotations that a signature must carry to count, exactly. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
@@ -56,6 +67,8 @@ export interface TrustPolicy {
   readonly authorities: NonEmpty<Authority>;
   readonly threshold: number;
   readonly freshness?: Freshness;
+  /** Signatures that never count, by the digest that a Verdict names as evidence. */
+  readonly revokedSignatures?: readonly Digest[];
   readonly source: string;
 }
 

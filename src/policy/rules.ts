@@ -1,7 +1,9 @@
+import { parseDigest } from "../crypto/digest.ts";
 import type { PublicKey } from "../crypto/public-key.ts";
 import { asTrustError, TrustError } from "../errors.ts";
 import type { SourceDocument } from "./document.ts";
 import { matchesGlob, parseImageGlob } from "./glob.ts";
+import { keyProblems, toKeyLifetime } from "./key-rules.ts";
 import { maximumMatching } from "./matching.ts";
 import type { Authority, Freshness, ImagePattern, NonEmpty, ObjectMatch, TrustPolicy } from "./policy.ts";
 import { parsePolicyKeys } from "./policy-keys.ts";
@@ -32,6 +34,7 @@ export async function toTrustPolicy(
   const problems = [
     ...read.flatMap(({ problem }) => problem ?? []),
     ...sameNames(spec.authorities, document),
+    ...keyProblems(spec.authorities, document),
     ...deadMatches(spec.match, namespace, document),
   ];
   if (problems.length > 0) return { policies: [], problems };
@@ -46,6 +49,7 @@ export async function toTrustPolicy(
     match: spec.match.map(toObjectMatch),
     authorities: nonEmpty(authorities),
     threshold: spec.threshold,
+    ...(spec.revokedSignatures === undefined ? {} : { revokedSignatures: spec.revokedSignatures.map(parseDigest) }),
     ...(spec.freshness === undefined ? {} : { freshness: toFreshness(spec.freshness) }),
     source: document.placeOf([]),
   };
@@ -60,12 +64,14 @@ async function readAuthority(
 ): Promise<{ readonly authority?: Authority; readonly problem?: Problem }> {
   try {
     const keys = await readKeys(key, readKeyFile);
+    const lifetime = toKeyLifetime(key);
     return {
       authority: {
         kind: "key",
         name,
         ...(owner === undefined ? {} : { owner }),
         keys,
+        ...(lifetime === undefined ? {} : { lifetime }),
         ...(annotations === undefined ? {} : { annotations }),
       },
     };

@@ -1,5 +1,7 @@
 import * as z from "zod";
+import { isDigest } from "../crypto/digest.ts";
 import { TrustError } from "../errors.ts";
+import { timeOf } from "./binding.ts";
 import { parseImageGlob, parseTagGlob } from "./glob.ts";
 import { parsePolicyKeys } from "./policy-keys.ts";
 import { parseDuration } from "./settings.ts";
@@ -12,11 +14,11 @@ export const policyApiVersion = "imagetrust.dev/v1alpha1";
  * is written down and not made would be worse than none.
  */
 export const plannedFields: Readonly<Record<string, readonly string[]>> = {
-  spec: ["attestations", "mirrors", "platforms", "revokedSignatures", "condition", "signedIdentity"],
+  spec: ["attestations", "mirrors", "platforms", "condition", "signedIdentity"],
   "spec.match": ["namespaceSelector"],
   "spec.match.objectSelector": ["matchExpressions"],
   "spec.authorities": ["keyless", "certificate", "static"],
-  "spec.authorities.key": ["secretRef", "kms", "validFrom", "validUntil", "revoked"],
+  "spec.authorities.key": ["secretRef", "kms"],
 };
 
 /** Kinds that the format names but this version cannot read. */
@@ -122,6 +124,19 @@ const match = z
   })
   .meta({ id: "Match", description: "Which Kubernetes objects: every field present must match." });
 
+const time = z
+  .string()
+  .max(40)
+  .refine((text) => !Number.isNaN(timeOf(text)), "a time as in RFC 3339, such as 2026-12-01T00:00:00Z");
+const digest = z.string().max(200).refine(isDigest, "sha256: and 64 lower-case hex digits");
+
+const revoked = z
+  .strictObject({
+    at: time.describe("Since when the key cannot be trusted: not the time of discovery, the time of the theft."),
+    reason: z.string().min(1, filled).max(500).describe("Why; shown in verdicts."),
+  })
+  .meta({ id: "Revoked", description: "The key is not trusted any more." });
+
 const key = z
   .strictObject({
     data: z
@@ -137,6 +152,17 @@ const key = z
       .max(4096)
       .optional()
       .describe("File with public keys in PEM, relative to the policy file. Only in policies read from disk."),
+    validFrom: time
+      .optional()
+      .describe("The key counts from then on, by verified time, or by now where there is none."),
+    validUntil: time.optional().describe("The key counts until then, by verified time, or by now where there is none."),
+    revoked: revoked.optional().describe("Only what is verified to be older than `at` still counts."),
+    frozen: z
+      .array(digest)
+      .min(1)
+      .max(100_000)
+      .optional()
+      .describe("Signatures that count although the key is revoked or its time is over (`trust policy freeze`)."),
   })
   .superRefine(({ data, file }, context) => {
     if ((data === undefined) !== (file === undefined)) return;
@@ -204,6 +230,12 @@ const spec = z
       .default(1)
       .describe("How many distinct signers among the authorities an image needs."),
     freshness: freshness.optional(),
+    revokedSignatures: z
+      .array(digest)
+      .min(1)
+      .max(100_000)
+      .optional()
+      .describe("Signatures that never count, by the digest that verdicts name as evidence."),
   })
   .meta({ id: "Spec" });
 

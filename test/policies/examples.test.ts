@@ -34,6 +34,7 @@ const expectations: Readonly<Record<string, Readonly<Record<string, "matched" | 
     [`registry.example.com/prod/app@sha256:${"a".repeat(64)}`]: "matched",
   },
   "signed-for-production.yaml": { "registry.example.com/staged/app": "matched", nginx: "silent" },
+  "revoked-key.yaml": { "registry.example.com/billing/api": "matched", nginx: "silent" },
   "fresh-releases.yaml": { "registry.example.com/releases/app:stable": "matched", nginx: "silent" },
   "only-some-objects.yaml": { nginx: "matched" },
   "stricter-namespace.yaml": { nginx: "silent" },

@@ -1,0 +1,36 @@
+import { parseDigest } from "../crypto/digest.ts";
+import { timeOf } from "./binding.ts";
+import type { SourceDocument } from "./document.ts";
+import type { KeyLifetime } from "./policy.ts";
+import type { Problem } from "./problem.ts";
+import type { AuthorityDocument } from "./schema.ts";
+
+type KeyDocument = AuthorityDocument["key"];
+
+/** The time in which a key counts; nothing where the policy does not limit it. */
+export function toKeyLifetime({ validFrom, validUntil, revoked, frozen }: KeyDocument): KeyLifetime | undefined {
+  if (validFrom === undefined && validUntil === undefined && revoked === undefined) return undefined;
+  return {
+    ...(validFrom === undefined ? {} : { validFrom: timeOf(validFrom) }),
+    ...(validUntil === undefined ? {} : { validUntil: timeOf(validUntil) }),
+    ...(revoked === undefined ? {} : { revoked: { at: timeOf(revoked.at), reason: revoked.reason } }),
+    ...(frozen === undefined ? {} : { frozen: frozen.map(parseDigest) }),
+  };
+}
+
+/** Rules that span the fields of a key. */
+export function keyProblems(authorities: readonly AuthorityDocument[], document: SourceDocument): readonly Problem[] {
+  return authorities.flatMap(({ key }, index) => {
+    const path = ["spec", "authorities", index, "key"];
+    const name = `spec.authorities[${index}].key`;
+    const { validFrom, validUntil, revoked, frozen } = key;
+    if (validFrom !== undefined && validUntil !== undefined && timeOf(validFrom) >= timeOf(validUntil)) {
+      const place = document.placeOf([...path, "validUntil"]);
+      const what = `${name}.validUntil is not after validFrom, so the key never counts`;
+      return [{ place, what, expected: `a time after ${validFrom}`, found: validUntil }];
+    }
+    if (frozen === undefined || revoked !== undefined || validUntil !== undefined) return [];
+    const place = document.placeOfKey([...path, "frozen"]);
+    return [{ place, what: `${name}.frozen has no effect`, expected: "revoked or validUntil beside it" }];
+  });
+}
