@@ -2,7 +2,7 @@ import { toFinding } from "./errors.ts";
 import { createEvidenceStore, type EvidenceStore } from "./evidence/store.ts";
 import { formats } from "./formats/index.ts";
 import { evaluateAll, isDenied, judge } from "./judge.ts";
-import { parseReference } from "./oci/reference.ts";
+import { parseReference, type RepositoryName } from "./oci/reference.ts";
 import type { Registry } from "./oci/registry.ts";
 import { createMarks, type HighWaterMarks } from "./policy/marks.ts";
 import { isMatchedByEnforcingClusterPolicy, matchPolicies } from "./policy/match.ts";
@@ -29,6 +29,8 @@ export interface VerifierOptions {
   /** The policies in force now; asked at every decision. */
   readonly policies: () => PolicySet;
   readonly settings: VerifierSettings;
+  /** Where signatures of all images are looked for, beside the image's own repository. */
+  readonly signatureRepository?: RepositoryName | undefined;
   /** What policies with `freshness` have accepted so far; in memory where none are given. */
   readonly highWaterMarks?: HighWaterMarks | undefined;
   /** Milliseconds since 1970. */

@@ -1,6 +1,6 @@
 import type { Digest } from "../crypto/digest.ts";
 import { type Finding, TrustError, toFinding } from "../errors.ts";
-import type { VerifiedAttestation } from "../formats/format.ts";
+import { countAttestation, type VerifiedAttestation } from "../formats/format.ts";
 import { signaturePredicate } from "../formats/statement.ts";
 import type { EvaluationFacts, Situation } from "../policy/facts.ts";
 import type { Evidence, ResolvedTag } from "./store.ts";
@@ -16,6 +16,28 @@ export function factsOf(subject: Digest, evidence: Evidence, situation: Situatio
   const attestations = evidence.proofs.filter((proof) => proof.kind === "attestation");
   const findings = [...findingsOf(evidence), ...attestations.map(notASignature)];
   return { ...situation, subject, proofs, attestations, findings };
+}
+
+/** The same for a policy that is asked about attestations of one type: they stand where signatures do. */
+export function attestationFactsOf(
+  subject: Digest,
+  evidence: Evidence,
+  predicateType: string,
+  situation: Situation,
+): { readonly facts: EvaluationFacts; readonly attestations: readonly VerifiedAttestation[] } {
+  const all = evidence.proofs.filter((proof) => proof.kind === "attestation");
+  const attestations = all.filter((proof) => proof.predicateType === predicateType);
+  const others = all.filter((proof) => proof.predicateType !== predicateType);
+  const findings = [...findingsOf(evidence), ...others.map((other) => anotherType(other, predicateType))];
+  return { facts: { ...situation, subject, proofs: attestations.map(countAttestation), findings }, attestations };
+}
+
+function anotherType({ predicateType, evidence }: VerifiedAttestation, wanted: string): Finding {
+  const error = new TrustError("PREDICATE_TYPE_MISMATCH", "this is an attestation of another type", {
+    expected: `predicateType ${wanted}`,
+    found: `predicateType ${predicateType.slice(0, 200)}`,
+  });
+  return toFinding(error, { evidence });
 }
 
 function notASignature({ predicateType, evidence }: VerifiedAttestation): Finding {

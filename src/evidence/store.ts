@@ -1,6 +1,6 @@
 import type { Digest } from "../crypto/digest.ts";
 import { type Finding, toFinding } from "../errors.ts";
-import type { FoundSignatures, SignatureBundle, SignatureFormat, TrustMaterial } from "../formats/format.ts";
+import type { FoundSignatures, Search, SignatureBundle, SignatureFormat, TrustMaterial } from "../formats/format.ts";
 import type { EvidencePlaces } from "../oci/evidence-places.ts";
 import { openPlaces } from "../oci/places.ts";
 import { formatReference, formatRepository, type ImageReference, type RepositoryName } from "../oci/reference.ts";
@@ -38,13 +38,22 @@ export interface EvidenceStore {
   resolve(ref: ImageReference, maxAge: number): Promise<ResolvedTag>;
   /** Throws `IMAGE_NOT_FOUND` where the registry does not have the manifest. */
   confirm(ref: ImageReference, maxAge: number): Promise<void>;
-  collect(name: RepositoryName, subject: Digest, trust: TrustMaterial, maxAge: number): Promise<Evidence>;
+  /** What `search` asks for, in the repository and in the one for signatures. */
+  collect(
+    name: RepositoryName,
+    subject: Digest,
+    trust: TrustMaterial,
+    maxAge: number,
+    search?: Search,
+  ): Promise<Evidence>;
 }
 
 interface EvidenceOptions {
   readonly registry: Registry;
   readonly settings: VerifierSettings;
   readonly formats: readonly SignatureFormat[];
+  /** Where signatures of all images are looked for, beside the image's own repository. */
+  readonly signatureRepository?: RepositoryName | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -56,6 +65,10 @@ interface Listing extends FoundSignatures {
 }
 
 const readLimits = { each: 16 * 1024 * 1024, together: 128 * 1024 * 1024 };
+/** Where attestations are asked for: one of the largest, and others. */
+const attestationLimits = { each: 192 * 1024 * 1024, together: 256 * 1024 * 1024 };
+/** So many times as long may their reading take. */
+const attestationPatience = 12;
 const maxListingBytes = 64 * 1024 * 1024;
 const maxTags = 20_000;
 
@@ -80,6 +93,7 @@ export function createEvidenceStore(options: EvidenceOptions): EvidenceStore {
   });
   const prove = createProver(options.formats);
   const bound = createPlacesBound(readLimits);
+  const boundLarge = createPlacesBound(attestationLimits);
   const resolve = (ref: ImageReference, maxAge: number) =>
     tags(formatReference(ref), maxAge, () => resolveTag(options, ref));
   return {
@@ -91,11 +105,14 @@ export function createEvidenceStore(options: EvidenceOptions): EvidenceStore {
     async confirm(ref, maxAge) {
       await resolve(ref, maxAge);
     },
-    async collect(name, subject, trust, maxAge) {
-      const key = `${formatRepository(name)}@${subject}`;
+    async collect(name, subject, trust, maxAge, search = {}) {
+      const key = `${formatRepository(name)}@${subject} ${search.attestations === true} ${search.predicateType ?? ""}`;
       const { value, staleBecause } = await listings(key, maxAge, async (old) => {
-        const places = bound(placesOf(options, name));
-        return list(options, places, subject, old).finally(places.release);
+        const bounded = search.attestations === true ? boundLarge : bound;
+        const places = placesOf(options, name, search).map(bounded);
+        return list(options, { places, subject, search }, old).finally(() => {
+          for (const place of places) place.release();
+        });
       });
       const proved = await prove(value, subject, trust);
       const { complete, listedAt, askedAt, keptFrom } = value;
@@ -111,12 +128,25 @@ async function resolveTag({ registry, settings, now }: EvidenceOptions, ref: Ima
   return { digest: descriptor.digest, resolvedAt };
 }
 
-function placesOf({ registry, settings }: EvidenceOptions, name: RepositoryName): EvidencePlaces {
-  return openPlaces(registry, name, {
-    maxSignatures: settings.limits.signatures,
-    maxPages: settings.limits.pages,
-    signal: AbortSignal.timeout(settings.limits.timeout),
-  });
+/** The places in the image's own repository and, where there is one, in the repository for signatures. */
+function placesOf(options: EvidenceOptions, name: RepositoryName, search: Search): readonly EvidencePlaces[] {
+  const { registry, settings, signatureRepository } = options;
+  const patience = search.attestations === true ? attestationPatience : 1;
+  const isOther = signatureRepository !== undefined && formatRepository(signatureRepository) !== formatRepository(name);
+  return (isOther ? [name, signatureRepository] : [name]).map((repository) =>
+    openPlaces(registry, repository, {
+      maxSignatures: settings.limits.signatures,
+      maxPages: settings.limits.pages,
+      signal: AbortSignal.timeout(settings.limits.timeout * patience),
+    }),
+  );
+}
+
+/** What is looked for, and where. */
+interface Looking {
+  readonly places: readonly BoundedPlaces[];
+  readonly subject: Digest;
+  readonly search: Search;
 }
 
 /**
@@ -125,22 +155,23 @@ function placesOf({ registry, settings }: EvidenceOptions, name: RepositoryName)
  */
 async function list(
   { settings, formats, now }: EvidenceOptions,
-  places: BoundedPlaces,
-  subject: Digest,
+  { places, subject, search }: Looking,
   old: Listing | undefined,
 ): Promise<Listing> {
   const listedAt = now();
-  const results = await Promise.allSettled(formats.map((format) => format.find(places, subject)));
+  const asked = places.flatMap((place) => formats.map((format) => format.find(place, subject, search)));
+  const results = await Promise.allSettled(asked);
   const found = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   const failures = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
   if (found.length === 0) throw failures[0];
   const listing = {
-    bundles: found.flatMap((item) => item.bundles),
+    bundles: [...new Map(found.flatMap((item) => item.bundles).map((bundle) => [claimOf(bundle), bundle])).values()],
     findings: distinctFindings([
       ...found.flatMap((item) => item.findings),
       ...failures.map((error) => toFinding(error)),
     ]),
-    complete: failures.length === 0 && !places.isExhausted() && found.every((item) => item.complete),
+    complete:
+      failures.length === 0 && !places.some((place) => place.isExhausted()) && found.every((item) => item.complete),
     listedAt,
     askedAt: listedAt,
   };
