@@ -1,6 +1,6 @@
-/** A stream that text is written to. */
+/** A stream that text is written to, or bytes as they are. */
 export interface Output {
-  write(text: string): void;
+  write(text: string | Uint8Array): void;
   /** A person may be looking. */
   readonly isTerminal: boolean;
   /** Colours are wanted: a terminal that has them, and neither NO_COLOR nor its like. */

@@ -5,10 +5,11 @@ import { createHttpRegistry } from "../oci/http-registry.ts";
 import type { Registry } from "../oci/registry.ts";
 import type { Authority, NonEmpty, PolicySet } from "../policy/policy.ts";
 import { defaultSettings, type VerifierSettings } from "../policy/settings.ts";
-import { createVerifier, type Verifier } from "../verify.ts";
+import { createVerifier, type Verifier, type VerifierOptions } from "../verify.ts";
 import { parseAnnotations } from "./annotations.ts";
 import type { CommandContext } from "./command.ts";
 import { connectionOf, type RegistryFlags } from "./registry.ts";
+import { signatureRepositoryOf, signatureRepositoryOption } from "./signature-repository.ts";
 import type { State } from "./state.ts";
 
 const noMatchChoices = ["deny", "warn", "allow"] as const;
@@ -45,6 +46,7 @@ export const policyOptions = {
     summary: "remembers what policies with freshness have accepted, so that nothing older is; made where it is missing",
     completes: "files",
   },
+  ...signatureRepositoryOption,
 } as const;
 
 interface PolicyFlags {
@@ -56,12 +58,15 @@ interface VerifierFlags extends PolicyFlags, RegistryFlags {
   readonly "no-match": VerifierSettings["noMatch"];
   readonly "allow-registry": readonly string[];
   readonly state: string | undefined;
+  readonly "signature-repository": string | undefined;
 }
 
 /** What a command judges with. */
 export interface OpenVerifier {
   readonly verifier: Verifier;
   readonly registry: Registry;
+  /** What it was made of. */
+  readonly options: VerifierOptions;
   /** Keeps what the verifier has learnt; to be called at the end. Throws `FILE_UNWRITABLE`. */
   save(): Promise<void>;
 }
@@ -129,8 +134,10 @@ export async function openVerifier(
   const registry = createHttpRegistry({ ...connection, allowAddress });
   const state = await openState(context, flags.state);
   const { now } = context.io;
-  const verifier = createVerifier({ registry, policies: () => policies, settings, highWaterMarks: state?.marks, now });
-  return { verifier, registry, save: async () => state?.save() };
+  const signatureRepository = signatureRepositoryOf(context, flags["signature-repository"]);
+  const highWaterMarks = state?.marks;
+  const options = { registry, policies: () => policies, settings, signatureRepository, highWaterMarks, now };
+  return { verifier: createVerifier(options), registry, options, save: async () => state?.save() };
 }
 
 /** The state that `--state` names; nothing without it. */

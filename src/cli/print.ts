@@ -21,7 +21,12 @@ export function plain(text: string): string {
 
 /** JSON that cannot steer a terminal either. */
 export function toJson(value: unknown, indent?: number): string {
-  return JSON.stringify(value, undefined, indent).replace(
+  return escapeControls(JSON.stringify(value, undefined, indent));
+}
+
+/** The same for a piece of JSON that is there already: such characters stand in its strings only. */
+export function escapeControls(json: string): string {
+  return json.replace(
     /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

@@ -15,6 +15,10 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
   },
   verify: { summary: "decide whether images are trusted", load: () => import("./commands/verify.ts") },
   refresh: { summary: "sign again what is about to expire", load: () => import("./commands/refresh.ts") },
+  "attestation get": {
+    summary: "print what a verified attestation says",
+    load: () => import("./commands/attestation-get.ts"),
+  },
   "audit registry": {
     summary: "judge every image of a registry",
     load: () => import("./commands/audit-registry.ts"),
@@ -56,6 +60,7 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
 
 /** Groups of commands, for the help of the group. */
 export const groups: Readonly<Record<string, string>> = {
+  attestation: "look into attestations",
   audit: "list images with their verdicts",
   key: "make and look at keys",
   policy: "work with policies",

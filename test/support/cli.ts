@@ -25,7 +25,8 @@ export async function runTrust(argv: readonly string[], options: CliOptions): Pr
   const { env = {}, folder, stdin = "", colors = false } = options;
   const written = { stdout: "", stderr: "" };
   const output = (name: "stdout" | "stderr") => ({
-    write(text: string) {
+    write(content: string | Uint8Array) {
+      const text = typeof content === "string" ? content : Buffer.from(content).toString();
       written[name] += text;
       if (name === "stdout") options.onOutput?.(text);
     },

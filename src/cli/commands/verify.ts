@@ -17,22 +17,35 @@ export const command = defineCommand({
   description:
     "Finds the signatures of each image in all places (referrers API, fallback tag, .sig tag), proves them, and says " +
     "whether they are enough: with --key a signature by one of the keys, with --policy what the policies ask for. A " +
-    "denial gives every reason. Exit code 0: every image is allowed; 1: one is not trusted.",
+    "denial gives every reason. With --type it is asked for an attestation of that type instead. Exit code 0: every " +
+    "image is allowed; 1: one is not trusted.",
   examples: [
     { about: "Signed with the release key", command: "trust verify --key release.pub registry.example.com/app:1.2" },
     {
       about: "Allowed by the policies of a folder, as verdicts for a script",
       command: "trust verify --policy policies/ --output json registry.example.com/app:1.2",
     },
+    {
+      about: "Provenance by the key of the build system, with what it says",
+      command: "trust verify --key ci.pub --type slsaprovenance1 --output json registry.example.com/app:1.2",
+    },
   ],
   arguments: { image: { summary: "an image, by tag or digest", many: true } },
   options: {
     ...policyOptions,
+    type: {
+      value: "TYPE",
+      summary: "ask for an attestation of this type, not for a signature: spdxjson, vuln, … or a URI",
+    },
     annotation: { ...annotationOption, summary: "annotation that the signature must carry; only with --key" },
     ...registryOptions,
   },
   async run(context, { image: images }, options) {
-    const { verifier, save } = await openVerifier(context, options, options.annotation);
+    const { verifier, save, options: opened } = await openVerifier(context, options, options.annotation);
+    if (options.type !== undefined) {
+      const { verifyAttestations } = await import("../attestations.ts");
+      return verifyAttestations(context, opened, options.type, images);
+    }
     const { signal } = context.io;
     const progress = createProgress(context, "verifying", images.length);
     const results = createResults<Verdict>(context, (verdict) => formatVerdict(context.io.stdout, verdict));
