@@ -1,10 +1,10 @@
-import { attach, type PushedSignature, resolveOnce } from "./attach.ts";
+import { type Attaching, attach, type PushedSignature, resolveOnce } from "./attach.ts";
 import type { Digest } from "./crypto/digest.ts";
 import type { SignatureFormat, TrustMaterial } from "./formats/format.ts";
 import type { Signer } from "./keys/signer.ts";
 import { formatReference, type ImageReference, type RepositoryName } from "./oci/reference.ts";
 import type { Registry } from "./oci/registry.ts";
-import { findReplaced, removeAttestations } from "./replace.ts";
+import { replaceOlder } from "./replace.ts";
 
 export interface AttestImageRequest {
   readonly image: ImageReference;
@@ -51,20 +51,18 @@ export interface AttestedImage {
  * the registry.
  */
 export async function attestImage(registry: Registry, request: AttestImageRequest): Promise<AttestedImage> {
-  const { image, signer, predicateType, predicate, now, signal, dryRun = false } = request;
+  const { image, signer, predicateType, signal, dryRun = false } = request;
   const { signatureRepository: repository = image } = request;
   const subject = await resolveOnce(registry, image, request.expectDigest, signal); // 1
   const trust: TrustMaterial = { revision: signer.publicKey.keyId, keys: [signer.publicKey] };
   const attestations: PushedSignature[] = [];
   const replaced: Digest[] = [];
   for (const format of request.formats) {
-    const made = await format.attest({ image, subject, signer, predicateType, predicate, now }); // 2
-    const attaching = { format, made, subject, repository, trust, signal };
-    attestations.push(await attach(registry, attaching, { dryRun })); // 3
-    if (request.replace !== true || dryRun) continue;
-    const old = await findReplaced(registry, attaching, predicateType); // 4
-    await removeAttestations(registry, attaching, old);
-    replaced.push(...old.map(({ evidence }) => evidence));
+    const target = { format, subject, repository, trust, signal };
+    const attached = await makeAndAttach(registry, request, target);
+    attestations.push(attached.pushed);
+    if (request.replace === true && !dryRun)
+      replaced.push(...(await replaceOlder(registry, { ...target, ...attached }, predicateType))); // 4
   }
   const { keyId } = signer.publicKey;
   return {
@@ -76,4 +74,14 @@ export async function attestImage(registry: Registry, request: AttestImageReques
     replaced: [...new Set(replaced)],
     dryRun,
   };
+}
+
+/** Gives back what names the new attestation, not its megabytes. */
+async function makeAndAttach(registry: Registry, request: AttestImageRequest, target: Omit<Attaching, "made">) {
+  const { image, signer, predicateType, predicate, now, dryRun } = request;
+  const { format, subject } = target;
+  const made = await format.attest({ image, subject, signer, predicateType, predicate, now }); // 2
+  const pushed = await attach(registry, { ...target, made }, { dryRun }); // 3
+  const tag = made.attachment.kind === "layer" ? made.attachment.tag : undefined;
+  return { pushed, own: { evidence: made.bundle.evidence, tag } };
 }

@@ -1,7 +1,8 @@
 import type { Attaching } from "./attach.ts";
 import type { Digest } from "./crypto/digest.ts";
 import { TrustError } from "./errors.ts";
-import type { Proof, SignatureBundle } from "./formats/format.ts";
+import type { Proof } from "./formats/format.ts";
+import type { EvidencePlaces } from "./oci/evidence-places.ts";
 import { removeFromFallbackIndex } from "./oci/fallback-index.ts";
 import { parseManifest } from "./oci/manifest.ts";
 import { openPlaces } from "./oci/places.ts";
@@ -9,25 +10,55 @@ import { referrersTag } from "./oci/reference.ts";
 import type { Registry } from "./oci/registry.ts";
 import { detachSignatureLayers } from "./oci/signature-tag.ts";
 
+/** An attestation that was attached, and takes the place of older ones. */
+export interface Attached extends Omit<Attaching, "made"> {
+  readonly own: {
+    readonly evidence: Digest;
+    /** The tag that it is a layer of; undefined for a referrer. */
+    readonly tag: string | undefined;
+  };
+}
+
 /**
- * The signer's other attestations of that type about the subject, in the same format and repository. Only what is proved
- * to be the signer's is named: a label, or a claim that does not prove, is somebody else's.
+ * Takes away the signer's other attestations of that type about the subject, in the same format and repository. Only what
+ * is proved to be the signer's goes: a label, or a claim that does not prove, is somebody else's. Answers with the blobs
+ * that held them. Errors are those of the registry.
  */
-export async function findReplaced(
+export async function replaceOlder(
   registry: Registry,
-  attached: Attaching,
+  attached: Attached,
   predicateType: string,
-): Promise<readonly SignatureBundle[]> {
-  const { format, made, subject, repository, trust, signal } = attached;
-  const places = openPlaces(registry, repository, { signal });
+): Promise<readonly Digest[]> {
+  const { own, repository, signal } = attached;
+  const old = await findOlder(registry, attached, predicateType);
+  if (old.length === 0) return old;
+  const digests = new Set(old);
+  if (own.tag === undefined) await removeReferrers(registry, attached, digests);
+  else await detachSignatureLayers(registry, repository, own.tag, ({ digest }) => digests.has(digest), { signal });
+  return [...digests];
+}
+
+async function findOlder(registry: Registry, attached: Attached, predicateType: string): Promise<readonly Digest[]> {
+  const { format, own, subject, repository, trust, signal } = attached;
+  const places = without(openPlaces(registry, repository, { signal }), own.evidence);
   const { bundles } = await format.find(places, subject.digest, { attestations: true, predicateType });
-  const old: SignatureBundle[] = [];
+  const old: Digest[] = [];
   for (const bundle of bundles) {
-    if (bundle.claimId === made.bundle.claimId) continue;
     const proof = await format.verify(bundle, subject.digest, trust).catch(unproved);
-    if (proof?.kind === "attestation" && proof.predicateType === predicateType) old.push(bundle);
+    if (proof?.kind === "attestation" && proof.predicateType === predicateType) old.push(bundle.evidence);
   }
   return old;
+}
+
+/** The same places, but for one blob, which need not be read again. */
+function without(places: EvidencePlaces, evidence: Digest): EvidencePlaces {
+  return {
+    ...places,
+    async blob(descriptor, maxBytes) {
+      if (descriptor.digest !== evidence) return places.blob(descriptor, maxBytes);
+      throw new TrustError("SIGNATURE_MISSING", "the new attestation is not looked at again");
+    },
+  };
 }
 
 function unproved(error: unknown): Proof | undefined {
@@ -35,23 +66,8 @@ function unproved(error: unknown): Proof | undefined {
   throw error;
 }
 
-/** Takes those attestations away; what others put beside them stays. Errors are those of the registry. */
-export async function removeAttestations(
-  registry: Registry,
-  attached: Attaching,
-  old: readonly SignatureBundle[],
-): Promise<void> {
-  const { made, repository, signal } = attached;
-  if (old.length === 0) return;
-  const digests = new Set(old.map(({ evidence }) => evidence));
-  if (made.attachment.kind === "referrer") return removeReferrers(registry, attached, digests);
-  await detachSignatureLayers(registry, repository, made.attachment.tag, ({ digest }) => digests.has(digest), {
-    signal,
-  });
-}
-
 /** Takes away the manifests whose only layer is one of the blobs. */
-async function removeReferrers(registry: Registry, attached: Attaching, blobs: ReadonlySet<Digest>): Promise<void> {
+async function removeReferrers(registry: Registry, attached: Attached, blobs: ReadonlySet<Digest>): Promise<void> {
   const { subject, repository, signal } = attached;
   const places = openPlaces(registry, repository, { signal });
   const { descriptors } = await places.referrers(subject.digest);
