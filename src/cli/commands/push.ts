@@ -35,7 +35,10 @@ export const command = defineCommand({
       const { digest, size, mediaType } = await copyImage(
         { registry: layout, image: source },
         { registry, image },
-        { signal: io.signal, onCopied: (copied) => progress.step(copied.digest) },
+        {
+          signal: io.signal,
+          monitor: { begin: () => {}, bytes: () => {}, item: (copied) => progress.step(copied.digest) },
+        },
       );
       progress.clear();
       const result = { image: formatReference(image), digest, mediaType, size };

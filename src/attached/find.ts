@@ -1,0 +1,147 @@
+import type { Digest } from "../crypto/digest.ts";
+import { type Finding, TrustError, toFinding } from "../errors.ts";
+import { mapLimit } from "../oci/parallel.ts";
+import { formatRepository, type RepositoryName, referrersTag } from "../oci/reference.ts";
+import { listReferrers } from "../oci/referrers.ts";
+import type { Registry, RequestOptions } from "../oci/registry.ts";
+import { type ManifestNode, readTree } from "./tree.ts";
+
+/** A signature, attestation, SBOM or anything else that belongs to an image without being a part of it. */
+export interface Attached {
+  /** What it belongs to. */
+  readonly subject: Digest;
+  /** The tag that it is kept under, where it is cosign's; a referrer has none. */
+  readonly tag?: string;
+  readonly root: ManifestNode;
+  /** All its manifests, the root last. */
+  readonly tree: readonly ManifestNode[];
+  /** 1: of the image; 2: of something that is attached to the image; and so on. */
+  readonly depth: number;
+}
+
+export interface FoundAttached {
+  /** What is attached to the subjects comes before what is attached to that. */
+  readonly attached: readonly Attached[];
+  /** What is listed and could not be read. */
+  readonly unreadable: readonly Finding[];
+  /** False where a limit ended the search; only with `partial`. */
+  readonly complete: boolean;
+}
+
+export interface FindOptions extends RequestOptions {
+  /** Beyond the limits, give what was found instead of an error. */
+  readonly partial?: boolean | undefined;
+}
+
+/** The tags of a subject's artifacts (sigstore/cosign, specs/SIGNATURE_SPEC.md, "Tag-based object discovery"). */
+export const attachedSuffixes = [".sig", ".att", ".sbom"] as const;
+
+const maxAttached = 5_000;
+const maxPages = 100;
+const readsAtOnce = 8;
+
+interface Search extends FindOptions {
+  readonly registry: Registry;
+  readonly name: RepositoryName;
+  /** Subjects that were looked at, and manifests of the image itself: nothing is searched twice, so that lists may lead in circles. */
+  readonly seen: Set<Digest>;
+  readonly unreadable: Finding[];
+  count: number;
+  complete: boolean;
+}
+
+/**
+ * Everything attached to the subjects, and to that, and so on: referrers of the API and of the fallback tag, and the
+ * `.sig`, `.att` and `.sbom` tags. Throws `EVIDENCE_INCOMPLETE` where there is more than can be read, and the errors of
+ * the registry.
+ */
+export async function findAttached(
+  registry: Registry,
+  name: RepositoryName,
+  subjects: readonly Digest[],
+  options: FindOptions = {},
+): Promise<FoundAttached> {
+  const search: Search = {
+    ...options,
+    registry,
+    name,
+    seen: new Set(subjects),
+    unreadable: [],
+    count: 0,
+    complete: true,
+  };
+  const attached: Attached[] = [];
+  for (let level = [...new Set(subjects)], depth = 1; level.length > 0; depth++) {
+    const found = (await mapLimit(level, readsAtOnce, (subject) => findOf(search, subject, depth))).flat();
+    attached.push(...found);
+    level = [...new Set(found.map(({ root }) => root.descriptor.digest))].filter((digest) => !search.seen.has(digest));
+    for (const digest of level) search.seen.add(digest);
+  }
+  return { attached, unreadable: search.unreadable, complete: search.complete };
+}
+
+async function findOf(search: Search, subject: Digest, depth: number): Promise<readonly Attached[]> {
+  const [referrers, ...tagged] = await Promise.all([
+    referrersOf(search, subject),
+    ...attachedSuffixes.map((suffix) => taggedOf(search, `${referrersTag(subject)}${suffix}`)),
+  ]);
+  const places = [...referrers.map((digest) => ({ digest })), ...tagged.flat()];
+  const read = await mapLimit(places, readsAtOnce, async ({ digest, ...place }): Promise<readonly Attached[]> => {
+    const tree = await readAttached(search, digest, place);
+    const root = tree?.at(-1);
+    return tree === undefined || root === undefined ? [] : [{ subject, ...place, root, tree, depth }];
+  });
+  return read.flat();
+}
+
+async function referrersOf(search: Search, subject: Digest): Promise<readonly Digest[]> {
+  const { registry, name, signal } = search;
+  const { descriptors, complete, failure } = await listReferrers(registry, name, subject, { maxPages, signal });
+  if (failure !== undefined) throw failure;
+  // What lists itself, or the image, among its referrers says nothing.
+  const digests = descriptors.map(({ digest }) => digest).filter((digest) => digest !== subject);
+  const room = maxAttached - search.count;
+  search.count += digests.length;
+  if (complete && digests.length <= room) return digests;
+  if (search.partial !== true) throw incomplete(search, subject, digests.length);
+  search.complete = false;
+  return digests.slice(0, Math.max(0, room));
+}
+
+/** What a tag stands for. Asked by HEAD, which does not count as a pull where pulls are counted. */
+async function taggedOf({ registry, name, signal }: Search, tag: string) {
+  try {
+    const { digest } = await registry.resolve({ ...name, tag }, { signal });
+    return [{ digest, tag }];
+  } catch (error) {
+    if (error instanceof TrustError && error.code === "IMAGE_NOT_FOUND") return [];
+    throw error;
+  }
+}
+
+/** What is listed and gone, or is no manifest, is told and keeps nothing else back. */
+async function readAttached(search: Search, digest: Digest, place: { readonly tag?: string }) {
+  const { registry, name, signal, unreadable } = search;
+  try {
+    return await readTree(registry, name, digest, { signal });
+  } catch (error) {
+    const isUnreadable = error instanceof TrustError && unreadableCodes.has(error.code);
+    if (!isUnreadable) throw error;
+    const where = place.tag === undefined ? `the referrer ${digest}` : `what the tag ${place.tag} stands for`;
+    const code = error.code === "IMAGE_NOT_FOUND" ? "SIGNATURE_MISSING" : error.code;
+    const { expected, found } = error;
+    const told = new TrustError(code, `${where} cannot be read: ${error.message}`, { expected, found });
+    unreadable.push(toFinding(told, { evidence: digest }));
+    return undefined;
+  }
+}
+
+const unreadableCodes = new Set(["IMAGE_NOT_FOUND", "MANIFEST_INVALID", "CONTENT_TOO_LARGE"]);
+
+function incomplete({ name }: Search, subject: Digest, found: number): TrustError {
+  return new TrustError(
+    "EVIDENCE_INCOMPLETE",
+    `${formatRepository(name)}@${subject} has more signatures and other referrers than can be read`,
+    { expected: `at most ${maxAttached}, in lists that can be read to their end`, found: `${found} and more` },
+  );
+}
