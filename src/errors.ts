@@ -178,6 +178,10 @@ export const errorCodes = {
     category: "untrusted",
     hint: "Sign the image by the name it is used under: trust sign --key KEY --bind-tag REPOSITORY:TAG",
   },
+  IDENTITY_MISMATCH: {
+    category: "untrusted",
+    hint: "Sign the image by the name it is used under: trust sign --key KEY --bind-tag REPOSITORY:TAG",
+  },
   ROLLBACK: {
     category: "untrusted",
     hint: "Find out who moved the tag back. If the older image is wanted, sign it again: trust sign --bind-tag",

@@ -140,6 +140,7 @@ async function signAgain(
     signer,
     formats: request.formats.filter((format) => format.name === signature.format),
     annotations: { ...otherAnnotations(signature), ...bindingAnnotations({ expiresIn, bindTo }, now) },
+    identity: signature.dockerReference === "" ? undefined : signature.dockerReference,
     expectDigest: digest,
     dryRun,
     now,

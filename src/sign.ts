@@ -10,6 +10,8 @@ export interface SignImageRequest {
   readonly signer: Signer;
   readonly formats: readonly SignatureFormat[];
   readonly annotations?: Readonly<Record<string, string>> | undefined;
+  /** The name that the `.sig` form signs, if not the repository of the image. */
+  readonly identity?: string | undefined;
   /** Refuse to sign anything but this digest. */
   readonly expectDigest?: Digest | undefined;
   /** Where signatures are written, if not beside the image. */
@@ -45,7 +47,7 @@ export async function signImage(registry: Registry, request: SignImageRequest): 
   const trust: TrustMaterial = { revision: signer.publicKey.keyId, keys: [signer.publicKey] };
   const signatures: PushedSignature[] = [];
   for (const format of request.formats) {
-    const made = await format.sign({ image, subject, signer, annotations, now }); // 2
+    const made = await format.sign({ image, subject, signer, annotations, identity: request.identity, now }); // 2
     signatures.push(await attach(registry, { format, made, subject, repository, trust, signal }, { dryRun })); // 3
   }
   return { image: formatReference(image), digest: subject.digest, keyId: signer.publicKey.keyId, signatures, dryRun };

@@ -1,11 +1,12 @@
 import { toFinding } from "./errors.ts";
-import { createEvidenceStore, type EvidenceStore } from "./evidence/store.ts";
+import { createStores } from "./evidence/mirrored-stores.ts";
 import { formats } from "./formats/index.ts";
 import { evaluateAll, isDenied, judge } from "./judge.ts";
 import { parseReference, type RepositoryName } from "./oci/reference.ts";
 import type { Registry } from "./oci/registry.ts";
 import { createMarks, type HighWaterMarks } from "./policy/marks.ts";
 import { isMatchedByEnforcingClusterPolicy, matchPolicies } from "./policy/match.ts";
+import { mirrorsOf } from "./policy/mirrors.ts";
 import type { ObjectContext, PolicySet } from "./policy/policy.ts";
 import type { VerifierSettings } from "./policy/settings.ts";
 import { trustOf } from "./policy/trust-material.ts";
@@ -38,14 +39,14 @@ export interface VerifierOptions {
 }
 
 export function createVerifier(options: VerifierOptions): Verifier {
-  const store = createEvidenceStore({ ...options, formats });
+  const storeOf = createStores({ ...options, formats });
   const marks = options.highWaterMarks ?? createMarks();
-  return { verify: (request) => decide(options, { store, marks }, request) };
+  return { verify: (request) => decide(options, { storeOf, marks }, request) };
 }
 
 /** What a verifier remembers from one decision to the next. */
 interface Memory {
-  readonly store: EvidenceStore;
+  readonly storeOf: ReturnType<typeof createStores>;
   readonly marks: HighWaterMarks;
 }
 
@@ -70,7 +71,8 @@ async function decide(options: VerifierOptions, memory: Memory, request: VerifyR
     if (matched.every((match) => match.excluded))
       return verdictOf({ ...base, noMatch, exempt: matched.length > 0, policies: evaluateAll(matched, undefined) });
     const { signal } = request;
-    const question = { ref, matched, trust: trustOf(matched), ...memory, now: decidedAt, signal };
+    const [store, trust] = [memory.storeOf(mirrorsOf(matched)), trustOf(matched)];
+    const question = { ref, matched, trust, store, marks: memory.marks, now: decidedAt, signal };
     const first = await judge(question, settings.tagTtl, settings.evidenceTtl); // 3, 4, 5
     const again = isDenied(first) && first.askedAt < decidedAt - settings.denyRelist;
     const last = again ? await judge(question, settings.denyRelist, settings.denyRelist) : first; // 6

@@ -330,6 +330,39 @@ describe("freshness", () => {
   });
 });
 
+describe("mirrors", () => {
+  const gone = "registry.example.invalid";
+  const mirrored = (to: string) =>
+    policyBy(alice, { images: [{ glob: `${gone}/**` }], mirrors: [{ from: `${gone}/prod`, to }] });
+
+  it("give manifests and signatures, while policy and verdict speak of the original name", async () => {
+    const image = await stage.newImage(`cache/app${serial++}:1`);
+    await sign(image.ref, alice);
+    const name = `${gone}/prod/${image.ref.repository.slice("cache/".length)}:1`;
+    const verdict = await stage.verifier([mirrored(`${stage.host}/cache`)]).verify({ image: name });
+    expect(verdict).toMatchObject({ outcome: "allow", image: name, digest: image.digest });
+    expect(await stage.verifier([mirrored(`${stage.host}/other`)]).verify({ image: name })).toMatchObject({
+      outcome: "deny",
+      status: "unavailable",
+    });
+  });
+  it("are those of the policies that match, and answer for no others", async () => {
+    const image = await stage.newImage(`cache/app${serial++}:1`);
+    await sign(image.ref, alice);
+    const name = `${gone}/prod/${image.ref.repository.slice("cache/".length)}:1`;
+    let policies = [mirrored(`${stage.host}/cache`)];
+    const verifier = createVerifier({
+      registry: stage.registry,
+      policies: () => ({ policies, revision: "" }),
+      settings: defaultSettings,
+      now: () => stage.clock.now,
+    });
+    expect((await verifier.verify({ image: name })).outcome).toBe("allow");
+    policies = [policyBy(alice)];
+    expect((await verifier.verify({ image: name })).status).toBe("unavailable");
+  });
+});
+
 describe("an outage", () => {
   it("never looks like tampering", async () => {
     const image = await freshImage();

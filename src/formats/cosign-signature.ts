@@ -91,7 +91,7 @@ function payloadOf(request: SignRequest) {
   const entries = Object.entries(request.annotations).sort(([a], [b]) => (a < b ? -1 : 1));
   return {
     critical: {
-      identity: { "docker-reference": signedRepositoryName(request.image) },
+      identity: { "docker-reference": request.identity ?? signedRepositoryName(request.image) },
       image: { "docker-manifest-digest": request.subject.digest },
       type: payloadType,
     },

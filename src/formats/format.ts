@@ -96,6 +96,8 @@ export interface SignRequest {
   readonly subject: Descriptor;
   readonly signer: Signer;
   readonly annotations: Readonly<Record<string, string>>;
+  /** The name that a form with a name in it signs instead of the repository of `image`, as it is written. */
+  readonly identity?: string | undefined;
   /** Milliseconds since 1970. */
   readonly now: number;
 }

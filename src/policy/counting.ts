@@ -1,6 +1,7 @@
 import type { VerifiedSignature } from "../formats/format.ts";
 import type { Objection, Situation } from "./facts.ts";
 import { freshUntil, staleness } from "./freshness.ts";
+import { identityObjection } from "./identity.ts";
 import { keyCountsUntil, keyObjection } from "./key-lifetime.ts";
 import type { Authority, TrustPolicy } from "./policy.ts";
 
@@ -18,6 +19,7 @@ export function objectionTo(
     revoked(policy, proof) ??
     keyObjection(authority, proof, situation.now) ??
     missingAnnotation(authority, proof) ??
+    identityObjection(policy, proof, situation.ref) ??
     staleness(policy, proof, situation)
   );
 }

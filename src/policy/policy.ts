@@ -1,5 +1,6 @@
 import type { Digest } from "../crypto/digest.ts";
 import type { PublicKey } from "../crypto/public-key.ts";
+import type { Mirror } from "../oci/mirrors.ts";
 
 export type PolicyMode = "enforce" | "warn" | "audit";
 
@@ -69,6 +70,11 @@ export interface TrustPolicy {
   readonly freshness?: Freshness;
   /** Signatures that never count, by the digest that a Verdict names as evidence. */
   readonly revokedSignatures?: readonly Digest[];
+  /** Whether the name inside a signature matters; `any` where absent. */
+  readonly signedIdentity?: "any" | "repository" | "exact";
+  /** Of an index, what must be signed; `index` where absent. */
+  readonly platforms?: "index" | "each" | "index-or-each";
+  readonly mirrors?: readonly Mirror[];
   readonly source: string;
 }
 

@@ -1,6 +1,7 @@
 import { parseDigest } from "../crypto/digest.ts";
 import type { PublicKey } from "../crypto/public-key.ts";
 import { asTrustError, TrustError } from "../errors.ts";
+import { type Mirror, parseMirrorPlace } from "../oci/mirrors.ts";
 import type { SourceDocument } from "./document.ts";
 import { matchesGlob, parseImageGlob } from "./glob.ts";
 import { keyProblems, toKeyLifetime } from "./key-rules.ts";
@@ -35,6 +36,7 @@ export async function toTrustPolicy(
     ...read.flatMap(({ problem }) => problem ?? []),
     ...sameNames(spec.authorities, document),
     ...keyProblems(spec.authorities, document),
+    ...tenantMirrors(spec.mirrors, namespace, document),
     ...deadMatches(spec.match, namespace, document),
   ];
   if (problems.length > 0) return { policies: [], problems };
@@ -50,6 +52,8 @@ export async function toTrustPolicy(
     authorities: nonEmpty(authorities),
     threshold: spec.threshold,
     ...(spec.revokedSignatures === undefined ? {} : { revokedSignatures: spec.revokedSignatures.map(parseDigest) }),
+    ...(spec.signedIdentity === "any" ? {} : { signedIdentity: spec.signedIdentity }),
+    ...(spec.mirrors === undefined ? {} : { mirrors: spec.mirrors.map(toMirror) }),
     ...(spec.freshness === undefined ? {} : { freshness: toFreshness(spec.freshness) }),
     source: document.placeOf([]),
   };
@@ -140,6 +144,21 @@ function unreachableThreshold(
 
 function toImagePattern({ glob, tags }: PolicyDocument["spec"]["images"][number]): ImagePattern {
   return { glob: parseImageGlob(glob), ...(tags === undefined ? {} : { tags: nonEmpty(tags) }) };
+}
+
+function toMirror({ from, to }: Mirror): Mirror {
+  return { from: parseMirrorPlace(from), to: parseMirrorPlace(to) };
+}
+
+/** Where everybody's images are fetched is for the cluster to say, not for one namespace. */
+function tenantMirrors(
+  mirrors: readonly Mirror[] | undefined,
+  namespace: string | undefined,
+  document: SourceDocument,
+): readonly Problem[] {
+  if (mirrors === undefined || namespace === undefined) return [];
+  const what = "spec.mirrors in a policy of one namespace";
+  return [{ place: document.placeOfKey(["spec", "mirrors"]), what, expected: "mirrors in a ClusterTrustPolicy" }];
 }
 
 function toFreshness({ maxAge, grace, ...rest }: NonNullable<PolicyDocument["spec"]["freshness"]>): Freshness {

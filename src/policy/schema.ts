@@ -1,10 +1,7 @@
 import * as z from "zod";
-import { isDigest } from "../crypto/digest.ts";
-import { TrustError } from "../errors.ts";
-import { timeOf } from "./binding.ts";
-import { parseImageGlob, parseTagGlob } from "./glob.ts";
-import { parsePolicyKeys } from "./policy-keys.ts";
-import { parseDuration } from "./settings.ts";
+import { checks } from "./schema-checks.ts";
+import { key } from "./schema-key.ts";
+import { filledTextMap, imageGlob, namespaceName, objectName, tagGlob, textMap, word } from "./schema-parts.ts";
 
 /** The version of the policy format this program reads. */
 export const policyApiVersion = "imagetrust.dev/v1alpha1";
@@ -14,7 +11,7 @@ export const policyApiVersion = "imagetrust.dev/v1alpha1";
  * is written down and not made would be worse than none.
  */
 export const plannedFields: Readonly<Record<string, readonly string[]>> = {
-  spec: ["attestations", "mirrors", "platforms", "condition", "signedIdentity"],
+  spec: ["attestations", "platforms", "condition"],
   "spec.match": ["namespaceSelector"],
   "spec.match.objectSelector": ["matchExpressions"],
   "spec.authorities": ["keyless", "certificate", "static"],
@@ -23,59 +20,6 @@ export const plannedFields: Readonly<Record<string, readonly string[]>> = {
 
 /** Kinds that the format names but this version cannot read. */
 export const plannedKinds: readonly string[] = ["TrustRoot", "TrustException", "PolicyTest"];
-
-/** An issue in words of ours; the other ones are put into words by `shapeProblems`. */
-function parserIssue(message: string, expected?: string, found?: string) {
-  return { code: "custom", message, params: { parser: true, expected, found } } as const;
-}
-
-/** A check that a text can be parsed; what the parser expected and found goes into the problem. */
-function parsable(parse: (text: string) => unknown): (text: string, context: z.RefinementCtx<string>) => void {
-  return (text, context) => {
-    try {
-      parse(text);
-    } catch (error) {
-      if (!(error instanceof TrustError)) throw error;
-      context.addIssue(parserIssue(error.message, error.expected, error.found));
-    }
-  };
-}
-
-/** A century is as good as for ever, and still a time. */
-const longestDuration = 36_500 * 24 * 3600 * 1000;
-
-function parseLimitedDuration(text: string): number {
-  const duration = parseDuration(text);
-  if (duration <= longestDuration) return duration;
-  throw new TrustError("CONFIG_INVALID", "too long a duration", { expected: "at most 36500d", found: text });
-}
-
-/** An empty text is one problem, not two. */
-const filled = { abort: true } as const;
-const label = "[a-z0-9]([a-z0-9-]*[a-z0-9])?";
-
-const objectName = z
-  .string()
-  .max(253)
-  .regex(new RegExp(`^${label}(\\.${label})*$`), "lower-case letters, digits, - and . (a DNS name)");
-
-const namespaceName = z
-  .string()
-  .max(63)
-  .regex(new RegExp(`^${label}$`), "lower-case letters, digits and - (a DNS label)");
-
-/** Names in messages and verdicts: printable, no white space at the ends, no surprises in a log line. */
-const word = z
-  .string()
-  .min(1, filled)
-  .max(253)
-  .regex(/^[\p{L}\p{N}\p{P}\p{S}]+$/u, "letters, digits and punctuation, without spaces");
-
-const textMap = z.record(z.string().min(1).max(253), z.string().max(4096));
-const filledTextMap = textMap.refine((map) => Object.keys(map).length > 0, "at least one entry");
-
-const imageGlob = z.string().min(1, filled).max(512).superRefine(parsable(parseImageGlob));
-const tagGlob = z.string().min(1, filled).max(128).superRefine(parsable(parseTagGlob));
 
 const metadata = {
   name: objectName.describe("Name of the policy, unique among the policies loaded together."),
@@ -124,74 +68,6 @@ const match = z
   })
   .meta({ id: "Match", description: "Which Kubernetes objects: every field present must match." });
 
-const time = z
-  .string()
-  .max(40)
-  .refine((text) => !Number.isNaN(timeOf(text)), "a time as in RFC 3339, such as 2026-12-01T00:00:00Z");
-const digest = z.string().max(200).refine(isDigest, "sha256: and 64 lower-case hex digits");
-
-const revoked = z
-  .strictObject({
-    at: time.describe("Since when the key cannot be trusted: not the time of discovery, the time of the theft."),
-    reason: z.string().min(1, filled).max(500).describe("Why; shown in verdicts."),
-  })
-  .meta({ id: "Revoked", description: "The key is not trusted any more." });
-
-const key = z
-  .strictObject({
-    data: z
-      .string()
-      .min(1, filled)
-      .max(64 * 1024)
-      .superRefine(parsable(parsePolicyKeys))
-      .optional()
-      .describe("Public keys in PEM; several are alternatives of one signer."),
-    file: z
-      .string()
-      .min(1, filled)
-      .max(4096)
-      .optional()
-      .describe("File with public keys in PEM, relative to the policy file. Only in policies read from disk."),
-    validFrom: time
-      .optional()
-      .describe("The key counts from then on, by verified time, or by now where there is none."),
-    validUntil: time.optional().describe("The key counts until then, by verified time, or by now where there is none."),
-    revoked: revoked.optional().describe("Only what is verified to be older than `at` still counts."),
-    frozen: z
-      .array(digest)
-      .min(1)
-      .max(100_000)
-      .optional()
-      .describe("Signatures that count although the key is revoked or its time is over (`trust policy freeze`)."),
-  })
-  .superRefine(({ data, file }, context) => {
-    if ((data === undefined) !== (file === undefined)) return;
-    const found = data === undefined ? "neither" : "both";
-    context.addIssue(parserIssue("a key stands at one place", "either data or file", found));
-  })
-  .meta({
-    id: "Key",
-    description: "Public keys of a signer: either `data` or `file`.",
-    oneOf: [{ required: ["data"] }, { required: ["file"] }],
-  });
-
-const duration = z.string().max(32).superRefine(parsable(parseLimitedDuration));
-
-const freshness = z
-  .strictObject({
-    maxAge: duration.optional().describe("How long after its creation a signature counts, such as 90d."),
-    tagBinding: z
-      .enum(["required", "optional"])
-      .default("optional")
-      .describe("required: the signature must bind the repository and tag of the reference (`trust sign --bind-tag`)."),
-    digestOnly: z
-      .enum(["allow", "deny"])
-      .default("deny")
-      .describe("Whether a reference by digest alone passes where a tag must be bound."),
-    grace: duration.optional().describe("How much longer a reference that names the digest passes. Default: 0."),
-  })
-  .meta({ id: "Freshness", description: "What a signature must say about time and name to count." });
-
 const authority = z
   .strictObject({
     name: word.describe("Name of the authority, unique in the policy; shown in verdicts."),
@@ -229,13 +105,7 @@ const spec = z
       .max(100)
       .default(1)
       .describe("How many distinct signers among the authorities an image needs."),
-    freshness: freshness.optional(),
-    revokedSignatures: z
-      .array(digest)
-      .min(1)
-      .max(100_000)
-      .optional()
-      .describe("Signatures that never count, by the digest that verdicts name as evidence."),
+    ...checks,
   })
   .meta({ id: "Spec" });
 

@@ -1,7 +1,6 @@
 import { parseDigest } from "../../crypto/digest.ts";
 import { asTrustError, exitCodeOf, type Finding, TrustError, toFinding } from "../../errors.ts";
 import type { SignatureFormat } from "../../formats/format.ts";
-import { formats } from "../../formats/index.ts";
 import { openSigner } from "../../keys/index.ts";
 import { mapLimit } from "../../oci/parallel.ts";
 import { formatReference, type ImageReference, parseReference } from "../../oci/reference.ts";
@@ -10,15 +9,16 @@ import { parseDuration } from "../../policy/settings.ts";
 import { type SignedImage, signImage } from "../../sign.ts";
 import { annotationOption, parseAnnotations } from "../annotations.ts";
 import { defineCommand } from "../command.ts";
+import { formatNames, formatsOf } from "../formats.ts";
 import type { Output } from "../io.ts";
 import { passwordOption, passwordSource } from "../key-pair.ts";
 import { formatFinding, paint, plain } from "../print.ts";
 import { createProgress } from "../progress.ts";
 import { connect, registryOptions } from "../registry.ts";
 import { createResults } from "../results.ts";
+import { signatureRepositoryOf, signatureRepositoryOption } from "../signature-repository.ts";
 
 const concurrency = 4;
-const formatNames = ["bundle", "cosign"] as const;
 
 export const command = defineCommand({
   name: "sign",
@@ -62,8 +62,10 @@ export const command = defineCommand({
     annotation: { ...annotationOption, summary: "annotation to sign with the digest" },
     expires: { value: "TIME", summary: "sign an expiry, such as 30d: no longer trusted after that" },
     "bind-tag": { summary: "sign repository and tag with the digest, for policies with freshness" },
+    identity: { value: "NAME", summary: "name inside a .sig signature, such as REPOSITORY:TAG for containers/image" },
     "expect-digest": { value: "DIGEST", summary: "sign nothing but this digest" },
     "dry-run": { summary: "make and prove the signatures, push nothing" },
+    ...signatureRepositoryOption,
     ...registryOptions,
   },
   async run(context, args, options) {
@@ -77,10 +79,19 @@ export const command = defineCommand({
     for (const image of images) bind(image, io.now());
     const expectDigest = options["expect-digest"] === undefined ? undefined : parseDigest(options["expect-digest"]);
     const chosen = formatsOf(options.format);
+    const identity = checkIdentity(options.identity, chosen, images);
+    const signatureRepository = signatureRepositoryOf(context, options["signature-repository"]);
     const registry = await connect(context, options);
     const password = passwordSource(context, options["password-file"]);
     const signer = await openSigner(options.key, { env: io.env, resolvePath: context.resolvePath, password });
-    const request = { signer, formats: chosen, expectDigest, dryRun: options["dry-run"] };
+    const request = {
+      signer,
+      signatureRepository,
+      formats: chosen,
+      identity,
+      expectDigest,
+      dryRun: options["dry-run"],
+    };
 
     const progress = createProgress(context, "signing", images.length);
     const results = createResults<SignResult>(context, (result) => formatResult(io.stdout, result));
@@ -121,12 +132,19 @@ function refuseOwn(annotations: Readonly<Record<string, string>>): Readonly<Reco
   });
 }
 
-function formatsOf(names: readonly (typeof formatNames)[number][]): readonly SignatureFormat[] {
-  const wanted = names.length === 0 ? ["bundle"] : [...new Set<string>(names)];
-  return wanted.map((name) => {
-    const format = formats.find((candidate) => candidate.name === name);
-    if (format === undefined) throw new TrustError("USAGE", `there is no format ${name}`);
-    return format;
+/** The name is one image's, and only `.sig` payloads have a place for it. */
+function checkIdentity(
+  identity: string | undefined,
+  chosen: readonly SignatureFormat[],
+  images: readonly ImageReference[],
+): string | undefined {
+  if (identity === undefined) return undefined;
+  parseReference(identity);
+  if (images.length > 1) throw new TrustError("USAGE", "--identity names one image", { expected: "one IMAGE" });
+  if (chosen.some((format) => format.name === "cosign")) return identity;
+  throw new TrustError("USAGE", "--identity is for the .sig form alone", {
+    expected: "--format cosign",
+    hint: "A bundle signs a name with: trust sign --bind-tag",
   });
 }
 
