@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { digestOf } from "../../src/crypto/digest.ts";
 import { TrustError } from "../../src/errors.ts";
-import type { SignatureBundle, SignatureFormat, TrustMaterial } from "../../src/formats/format.ts";
+import type { MadeSignature, SignatureBundle, SignatureFormat, TrustMaterial } from "../../src/formats/format.ts";
 import { formats } from "../../src/formats/index.ts";
+import type { Signer } from "../../src/keys/signer.ts";
 import { type Descriptor, mediaTypes } from "../../src/oci/manifest.ts";
 import { parseReference } from "../../src/oci/reference.ts";
 import { memoryPlaces } from "../support/places.ts";
@@ -12,9 +13,31 @@ const image = parseReference("registry.example.com/prod/app:1.0");
 const subject: Descriptor = { mediaType: mediaTypes.imageManifest, digest: digestOf(Buffer.from("image")), size: 5 };
 const other = digestOf(Buffer.from("another image"));
 
-function make(format: SignatureFormat, signer = newSigner(), annotations: Record<string, string> = { env: "prod" }) {
-  return format.sign({ image, subject, signer, annotations, now: Date.UTC(2026, 0, 1) });
+const predicateType = "https://example.com/tests/v1";
+const now = Date.UTC(2026, 0, 1);
+
+/** What a format makes: a signature, or an attestation. */
+interface Kind {
+  readonly kind: "signature" | "attestation";
+  readonly annotations: Readonly<Record<string, string>>;
+  make(format: SignatureFormat, signer?: Signer): Promise<MadeSignature>;
 }
+
+const kinds: readonly Kind[] = [
+  {
+    kind: "signature",
+    annotations: { env: "prod" },
+    make: (format, signer = newSigner()) => format.sign({ image, subject, signer, annotations: { env: "prod" }, now }),
+  },
+  {
+    kind: "attestation",
+    annotations: {},
+    make: (format, signer = newSigner()) =>
+      format.attest({ image, subject, signer, predicateType, predicate: Buffer.from('{ "ok": 1.50 }'), now }),
+  },
+];
+const cases = formats.flatMap((format) => kinds.map((kind) => [format.name, kind.kind, format, kind] as const));
+const search = { attestations: true, predicateType };
 
 /** What is believed of a bundle, as text; or the code of the refusal. Anything but a TrustError fails the test. */
 async function believed(format: SignatureFormat, bundle: SignatureBundle, trust: TrustMaterial): Promise<string> {
@@ -47,15 +70,15 @@ function* oneByteChanges(bundle: SignatureBundle): Generator<SignatureBundle> {
   }
 }
 
-describe.each(formats.map((format) => [format.name, format] as const))("format %s", (_name, format) => {
+describe.each(cases)("format %s, %s", (_name, what, format, { make, annotations }) => {
   it.each(keyKinds)("accepts its own signature by a %s key", async (kind) => {
     const signer = newSigner(kind);
     const { bundle } = await make(format, signer);
     expect(await format.verify(bundle, subject.digest, trusting(signer))).toMatchObject({
-      kind: "signature",
+      kind: what,
       subject: subject.digest,
       signer: { kind: "key", keyId: signer.publicKey.keyId },
-      annotations: { env: "prod" },
+      annotations,
       signedAt: [],
     });
   });
@@ -139,32 +162,36 @@ describe.each(formats.map((format) => [format.name, format] as const))("format %
   it("finds each claim once, however often it is listed", async () => {
     const { attachment } = await make(format);
     const places = placesOf(attachment, 3);
-    const found = await format.find(places, subject.digest);
+    const found = await format.find(places, subject.digest, search);
     expect(new Set(found.bundles.map((bundle) => bundle.claimId)).size).toBe(1);
   });
 
   it("finds what it made, and stops at the limit saying so", async () => {
     const { attachment, bundle } = await make(format);
-    const found = await format.find(placesOf(attachment, 1), subject.digest);
+    const found = await format.find(placesOf(attachment, 1), subject.digest, search);
     expect(found).toMatchObject({ complete: true, findings: [] });
     expect(found.bundles.map((item) => item.claimId)).toEqual([bundle.claimId]);
-    const limited = await format.find({ ...placesOf(attachment, 2), maxSignatures: 1 }, subject.digest);
+    const limited = await format.find({ ...placesOf(attachment, 2), maxSignatures: 1 }, subject.digest, search);
     expect(limited.complete).toBe(false);
   });
 
   it("tells a listed signature whose blob is gone as missing, not as an outage", async () => {
     const { attachment } = await make(format);
-    const found = await format.find(placesOf(attachment, 1, false), subject.digest);
+    const found = await format.find(placesOf(attachment, 1, false), subject.digest, search);
     expect(found.bundles).toEqual([]);
     expect(found.findings).toMatchObject([{ code: "SIGNATURE_MISSING", category: "untrusted" }]);
   });
 
   it("finds nothing where nothing is", async () => {
-    expect(await format.find(memoryPlaces({}), subject.digest)).toEqual({ bundles: [], findings: [], complete: true });
+    expect(await format.find(memoryPlaces({}), subject.digest, search)).toEqual({
+      bundles: [],
+      findings: [],
+      complete: true,
+    });
   });
 });
 
-type Attachment = Awaited<ReturnType<typeof make>>["attachment"];
+type Attachment = MadeSignature["attachment"];
 
 function placesOf(attachment: Attachment, times: number, withBlobs = true) {
   if (attachment.kind === "referrer") {
