@@ -96,26 +96,47 @@ export interface NewFile {
 
 /**
  * Writes files that belong together: each appears whole or not at all, and none stays if one of them fails. An existing
- * file is refused with `FILE_EXISTS` unless `replace` is set. Throws `FILE_UNWRITABLE`.
+ * file is refused with `FILE_EXISTS` unless `replace` is set; then all are replaced, or none. Throws `FILE_UNWRITABLE`.
  */
 export async function writeNewFiles(
   files: readonly NewFile[],
   options: { readonly replace?: boolean | undefined } = {},
 ): Promise<void> {
   const staged: { readonly temporary: string; readonly path: string }[] = [];
-  const placed: string[] = [];
+  const undo: (() => Promise<void>)[] = [];
   try {
     for (const file of files) staged.push({ temporary: await stage(file), path: file.path });
     for (const { temporary, path } of staged) {
-      await (options.replace === true ? fs.promises.rename(temporary, path) : placeNew(temporary, path));
-      placed.push(path);
+      undo.push(options.replace === true ? await replace(temporary, path) : await placeNew(temporary, path));
     }
   } catch (cause) {
-    if (options.replace !== true) await Promise.all(placed.map(removeQuietly));
+    await Promise.all(undo.map((revert) => revert()));
     throw cause instanceof TrustError ? cause : writeError(cause);
   } finally {
     await Promise.all(staged.map(({ temporary }) => removeQuietly(temporary)));
+    await Promise.all(staged.map(({ temporary }) => removeQuietly(oldBeside(temporary))));
   }
+}
+
+/** Where what is replaced waits until all of its companions are replaced too: it may be the only copy of a key. */
+function oldBeside(temporary: string): string {
+  return `${temporary}.old`;
+}
+
+/** Gives the way back; where the file system has no links, what is new stays rather than nothing. */
+async function replace(temporary: string, path: string): Promise<() => Promise<void>> {
+  const old = oldBeside(temporary);
+  const before = await fs.promises.link(path, old).then(
+    () => "kept",
+    (cause: unknown) => (codeOf(cause) === "ENOENT" ? "nothing" : "lost"),
+  );
+  await fs.promises.rename(temporary, path).catch((cause: unknown) => {
+    throw writeError(cause, path);
+  });
+  return async () => {
+    if (before === "kept") await fs.promises.rename(old, path);
+    if (before === "nothing") await removeQuietly(path);
+  };
 }
 
 /** Writes the content beside its place, on disk before it gets its name. */
@@ -132,13 +153,14 @@ async function stage({ path, content, mode }: NewFile): Promise<string> {
   }
 }
 
-/** `link` fails where the name is taken, and does so atomically; some file systems have no links. */
-async function placeNew(temporary: string, path: string): Promise<void> {
+/** `link` fails where the name is taken, and does so atomically; some file systems have no links. Gives the way back. */
+async function placeNew(temporary: string, path: string): Promise<() => Promise<void>> {
   try {
     await fs.promises.link(temporary, path).catch((cause: unknown) => {
       if (codeOf(cause) === "EEXIST") throw cause;
       return fs.promises.copyFile(temporary, path, fs.constants.COPYFILE_EXCL);
     });
+    return () => removeQuietly(path);
   } catch (cause) {
     if (codeOf(cause) !== "EEXIST") throw writeError(cause, path);
     throw exists(path, cause);

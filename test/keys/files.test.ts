@@ -55,6 +55,15 @@ describe("writing", () => {
     expect(statSync(at("b")).mode & 0o777).toBe(0o600);
   });
 
+  test("replaces all files or none: what was there stays where one cannot be written", async () => {
+    writeFileSync(at("a"), "precious");
+    mkdirSync(at("b"));
+    const failed = writeNewFiles([file("new"), file("a"), file("b")], { replace: true });
+    expect(await codeOfRejection(failed)).toBe("FILE_UNWRITABLE");
+    expect(readFileSync(at("a"), "utf8")).toBe("precious");
+    expect(readdirSync(folder.path).sort()).toEqual(["a", "b"]);
+  });
+
   test("of two writers of one name exactly one wins, and its content stands", async () => {
     const writers = Array.from({ length: 8 }, (_, i) => codeOfRejection(writeNewFiles([file("a", `writer ${i}`)])));
     const codes = await Promise.all(writers);
