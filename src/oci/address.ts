@@ -10,10 +10,15 @@ const local: readonly (readonly [string, number, "ipv4" | "ipv6"])[] = [
   ["::", 128, "ipv6"],
   ["::1", 128, "ipv6"],
   ["fe80::", 10, "ipv6"],
+  // Metadata services outside of link-local: Alibaba, Oracle, AWS, Google.
+  ["100.100.100.200", 32, "ipv4"],
+  ["192.0.0.192", 32, "ipv4"],
+  ["fd00:ec2::254", 128, "ipv6"],
+  ["fd20:ce::254", 128, "ipv6"],
 ];
 
 /**
- * An {@link AllowAddress} that refuses loopback, link-local (where clouds serve their metadata) and unspecified
+ * An {@link AllowAddress} that refuses loopback, link-local, where clouds serve their metadata, and unspecified
  * addresses, also as IPv4-mapped IPv6 ones. What is no address is refused.
  */
 export function createLocalAddressFilter(): (address: string) => boolean {
