@@ -1,7 +1,9 @@
-import { stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { hash } from "bcryptjs";
 import { TrustError } from "../errors.ts";
 import { readSmallFile, writeNewFiles } from "../keys/files.ts";
+import { alone } from "./storage/locks.ts";
 
 /** Users by name, with the bcrypt hash of their password. */
 export type Users = ReadonlyMap<string, string>;
@@ -84,7 +86,10 @@ async function versionOf(file: string): Promise<string> {
   return found === undefined ? "" : [found.ino, found.size, found.mtimeMs, found.ctimeMs].join(" ");
 }
 
-/** Adds a user, or gives an existing one another password. The file is made if need be, readable by its owner alone. */
+/**
+ * Adds a user, or gives an existing one another password; of several at the same time none is lost. The file is made if
+ * need be, readable by its owner alone; a link to it stays one.
+ */
 export async function userAdd(file: string, name: string, password: string): Promise<"added" | "changed"> {
   if (!isUserName(name))
     throw new TrustError("USAGE", "not a user name", {
@@ -97,20 +102,30 @@ export async function userAdd(file: string, name: string, password: string): Pro
       expected: `1 to ${maxPasswordBytes} bytes`,
       found: `${length} bytes`,
     });
-  const lines = await linesOf(file);
-  const at = lines.findIndex((line) => line.startsWith(`${name}:`));
   const entry = `${name}:${await hash(password, cost)}`;
-  await writeLines(file, at < 0 ? [...lines, entry] : lines.with(at, entry));
-  return at < 0 ? "added" : "changed";
+  return change(file, async (path) => {
+    const lines = await linesOf(path);
+    const at = lines.findIndex((line) => line.startsWith(`${name}:`));
+    await writeLines(path, at < 0 ? [...lines, entry] : lines.with(at, entry));
+    return at < 0 ? "added" : "changed";
+  });
 }
 
 /** Removes a user; false where there is none of that name. A registry that runs refuses the user within a second. */
 export async function userRemove(file: string, name: string): Promise<boolean> {
-  const lines = await linesOf(file);
-  const rest = lines.filter((line) => !line.startsWith(`${name}:`));
-  if (rest.length === lines.length) return false;
-  await writeLines(file, rest);
-  return true;
+  return change(file, async (path) => {
+    const lines = await linesOf(path);
+    const rest = lines.filter((line) => !line.startsWith(`${name}:`));
+    if (rest.length === lines.length) return false;
+    await writeLines(path, rest);
+    return true;
+  });
+}
+
+/** One writer at a time, also among processes: who writes puts down the whole file. */
+async function change<T>(file: string, run: (path: string) => Promise<T>): Promise<T> {
+  const path = await realpath(file).catch(() => file);
+  return alone(join(dirname(path), `.${basename(path)}.lock`), () => run(path));
 }
 
 async function linesOf(file: string): Promise<string[]> {

@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { lstatSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compareSync } from "bcryptjs";
 import { describe, expect, it } from "vitest";
@@ -30,6 +30,23 @@ describe("the users file", () => {
     await userAdd(file, "new", "pass");
     await userAdd(file, "new", "again");
     expect(readFileSync(file, "utf8")).toMatch(/^# ours\nold:.*\nnew:.*\n$/);
+  });
+
+  it("loses no user where several are added and removed at the same time", async () => {
+    const file = join(testFolder(), "users");
+    await userAdd(file, "gone", "pass");
+    const names = Array.from({ length: 8 }, (_, i) => `user${i}`);
+    await Promise.all([userRemove(file, "gone"), ...names.map((name) => userAdd(file, name, "pass"))]);
+    expect([...(await loadUsers(file)).keys()].sort()).toEqual(names);
+  });
+
+  it("is changed where it lies when a link leads to it", async () => {
+    const folder = testFolder();
+    writeFileSync(join(folder, "real"), `old:${good}\n`);
+    symlinkSync(join(folder, "real"), join(folder, "users"));
+    await userAdd(join(folder, "users"), "new", "pass");
+    expect(lstatSync(join(folder, "users")).isSymbolicLink()).toBe(true);
+    expect([...(await loadUsers(join(folder, "real"))).keys()]).toEqual(["old", "new"]);
   });
 
   it.each(["", "a:b", "anonymous", "*", "a b", "a\nb", "x".repeat(129)])("takes no user named %j", async (name) => {
