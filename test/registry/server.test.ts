@@ -109,6 +109,15 @@ describe("starting", () => {
     expect(statSync(storage).mode & 0o777).toBe(0o700);
   });
 
+  it("keeps what it stores from others also in a folder that was there before", async () => {
+    const folder = testFolder();
+    const storage = join(folder, "storage");
+    mkdirSync(storage, { mode: 0o755 });
+    await stage({ folder });
+    for (const name of ["blobs", "repositories", "uploads", "tmp"])
+      expect(statSync(join(storage, name)).mode & 0o777).toBe(0o700);
+  });
+
   it("lets go of the storage when it cannot listen", async () => {
     const { url, folder } = await stage();
     const storage = join(folder, "second");

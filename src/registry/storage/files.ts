@@ -105,9 +105,9 @@ async function inFolder(folder: string, act: () => Promise<void>): Promise<void>
   await syncFolder(folder);
 }
 
-/** Makes a folder with its parents, each of them on disk when this returns. */
-export async function ensureFolder(folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true });
+/** Makes a folder with its parents, each of them on disk when this returns; one that is there keeps its mode. */
+export async function ensureFolder(folder: string, mode = 0o777): Promise<void> {
+  const first = await mkdir(folder, { recursive: true, mode });
   if (first === undefined) return;
   const top = dirname(first);
   for (let parent = dirname(folder); parent.length >= top.length; parent = dirname(parent)) {

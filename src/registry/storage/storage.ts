@@ -65,9 +65,10 @@ export async function openStorage(folder: string): Promise<Storage> {
 
 async function prepare(layout: Layout): Promise<void> {
   try {
-    // What is private in the registry is private on disk.
+    // What is private in the registry is private on disk, also in a folder that was there before.
     await mkdir(layout.root, { recursive: true, mode: 0o700 });
-    for (const path of [layout.blobs, layout.repositories, layout.uploads, layout.temporary]) await ensureFolder(path);
+    for (const path of [layout.blobs, layout.repositories, layout.uploads, layout.temporary])
+      await ensureFolder(path, 0o700);
     const version = `${layout.root}/version`;
     const found = await readIfThere(version);
     if (found === undefined) await writeDurably(version, formatName, layout.temporary);
@@ -91,5 +92,5 @@ function otherFormat(folder: string, found: string): TrustError {
 /** Nobody but the holder of the lock writes there. */
 async function clearTemporary(layout: Layout): Promise<void> {
   await removeAll(layout.temporary);
-  await ensureFolder(layout.temporary);
+  await ensureFolder(layout.temporary, 0o700);
 }
