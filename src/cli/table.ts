@@ -15,6 +15,8 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
   },
   verify: { summary: "decide whether images are trusted", load: () => import("./commands/verify.ts") },
   refresh: { summary: "sign again what is about to expire", load: () => import("./commands/refresh.ts") },
+  "sign-blob": { summary: "sign a file", load: () => import("./commands/sign-blob.ts") },
+  "verify-blob": { summary: "verify the signature of a file", load: () => import("./commands/verify-blob.ts") },
   "attestation get": {
     summary: "print what a verified attestation says",
     load: () => import("./commands/attestation-get.ts"),

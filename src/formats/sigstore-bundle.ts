@@ -34,7 +34,7 @@ const name = "bundle";
 export const bundleMediaType = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const predicateTypeAnnotation = "dev.sigstore.bundle.predicateType";
 const bundleMediaTypePrefix = "application/vnd.dev.sigstore.bundle";
-const readableBundles = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v0\.3\+json|\+json;version=0\.[123])$/;
+export const readableBundles = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v0\.3\+json|\+json;version=0\.[123])$/;
 
 /** Sigstore bundles on OCI referrers: what cosign 3 writes (sigstore/protobuf-specs, sigstore_bundle.proto v0.3). */
 export const sigstoreBundle: SignatureFormat = { name, find, verify, sign, attest };

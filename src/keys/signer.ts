@@ -7,4 +7,6 @@ import type { PublicKey } from "../crypto/public-key.ts";
 export interface Signer {
   readonly publicKey: PublicKey;
   sign(message: Uint8Array): Promise<Uint8Array>;
+  /** The same for a message of any size, piece by piece; absent where the key cannot. */
+  signStream?(pieces: AsyncIterable<Uint8Array>): Promise<Uint8Array>;
 }

@@ -1,4 +1,4 @@
-import { createPublicKey, sign as cryptoSign, type KeyObject } from "node:crypto";
+import { createPublicKey, createSign, sign as cryptoSign, type KeyObject } from "node:crypto";
 import { toPublicKey } from "../crypto/public-key.ts";
 import type { PasswordSource } from "./password.ts";
 import type { Signer } from "./signer.ts";
@@ -31,5 +31,16 @@ export function signerOf(privateKey: KeyObject): Signer {
           error === null ? resolve(signature) : reject(error),
         );
       }),
+    ...(hashName === null ? {} : { signStream: (pieces) => signPieces(hashName, privateKey, pieces) }),
   };
+}
+
+async function signPieces(
+  hashName: string,
+  privateKey: KeyObject,
+  pieces: AsyncIterable<Uint8Array>,
+): Promise<Uint8Array> {
+  const signing = createSign(hashName);
+  for await (const piece of pieces) signing.update(piece);
+  return signing.sign(privateKey);
 }

@@ -1,0 +1,63 @@
+import { signBlob } from "../../blob.ts";
+import { refuseExisting, writeNewFiles } from "../../keys/files.ts";
+import { openSigner } from "../../keys/index.ts";
+import { defineCommand } from "../command.ts";
+import { streamInput } from "../input.ts";
+import { passwordOption, passwordSource } from "../key-pair.ts";
+import { plain } from "../print.ts";
+import { createResults } from "../results.ts";
+
+export const command = defineCommand({
+  name: "sign-blob",
+  summary: "sign a file",
+  description:
+    "Signs a file of any size and writes a Sigstore bundle beside it, which trust verify-blob and cosign verify-blob " +
+    "read. Without --bundle the signature is printed, in base64. What was made is proved before it is written.",
+  examples: [
+    {
+      about: "Sign a release",
+      command: "trust sign-blob --key release.key --bundle app.tar.gz.sigstore.json app.tar.gz",
+    },
+    {
+      about: "The bare signature of what another program writes",
+      command: "make-it | trust sign-blob --key release.key -",
+    },
+  ],
+  arguments: { file: { summary: "the file, - for standard input", completes: "files" } },
+  options: {
+    key: {
+      short: "k",
+      value: "KEY",
+      summary: "private key: a file, or env://NAME",
+      required: true,
+      completes: "files",
+    },
+    ...passwordOption,
+    bundle: { value: "FILE", summary: "write the signature to this file, as a Sigstore bundle", completes: "files" },
+    force: { summary: "replace the file if it exists" },
+  },
+  async run(context, { file }, options) {
+    const { io, resolvePath } = context;
+    const path = options.bundle === undefined ? undefined : resolvePath(options.bundle);
+    if (path !== undefined && !options.force) await refuseExisting([path]);
+    const password = passwordSource(context, options["password-file"]);
+    const signer = await openSigner(options.key, { env: io.env, resolvePath, password });
+    const { sha256, keyId, signature, bundle } = await signBlob(signer, streamInput(context, file));
+    if (path !== undefined) await writeNewFiles([{ path, content: bundle, mode: 0o644 }], { replace: options.force });
+    const result = {
+      file,
+      sha256,
+      keyId,
+      signature: signature.toString("base64"),
+      ...(path === undefined ? {} : { bundle: path }),
+    };
+    const results = createResults<typeof result>(context, (made) =>
+      path === undefined
+        ? `${made.signature}\n`
+        : `signed  ${plain(file)}\n  sha256   ${sha256}\n  key      ${keyId.slice(0, 16)}\n  bundle   ${plain(path)}\n`,
+    );
+    results.add(result, 0);
+    results.end();
+    return 0;
+  },
+});
