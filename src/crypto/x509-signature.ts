@@ -39,7 +39,7 @@ export function readSignatureAlgorithm(node: DerNode): SignatureAlgorithm {
   const algorithm = Object.hasOwn(algorithmsByOid, oid) ? algorithmsByOid[oid] : undefined;
   if (algorithm === undefined) return { kind: "unsupported", oid };
   // RFC 4055 §5 wants NULL for RSA and bears its absence; the others have no parameters.
-  if (absent || algorithm.kind === "rsa-pkcs1") fields.end();
+  fields.end();
   return absent || algorithm.kind === "rsa-pkcs1" ? algorithm : { kind: "unsupported", oid };
 }
 

@@ -64,6 +64,8 @@ describe("DER", () => {
     ["the reserved length", "04ff"],
     ["a length that is cut off", "0482 01"],
     ["a tag of several octets", "1f8101 00"],
+    ["a context-specific tag of several octets", "9f0100"],
+    ["an indefinite length before 128 bytes", `0480${"00".repeat(128)}`],
     ["an application tag", "6100"],
     ["a private tag", "c100"],
     ["end of contents", "0000"],
@@ -309,6 +311,7 @@ describe("times", () => {
     [0x18, "21000229000000Z"],
     [0x18, "00500101000000Z"],
     [0x16, "260101000000Z"],
+    [0x16, "20260101000000Z"],
   ];
   it.each(wrong)("refuses %d %s", (tag, text) => {
     refused(() => derTime(read(tlv(tag, Buffer.from(text)))));

@@ -191,6 +191,16 @@ describe("a path cache", () => {
     expect(cache.size).toBe(1);
   });
 
+  it("spares the signature of an authority that it remembers", async () => {
+    const cache = createPathCache();
+    const unsigned = issueAuthority("int", { issuer: root, signature: () => Buffer.alloc(8), key: int.key });
+    const forged = { ...scenario, intermediates: [unsigned] };
+    expect(await judge(forged, { cache })).toBe("CERTIFICATE_UNTRUSTED");
+    const [child, parent] = [parse(unsigned), parse(root)];
+    cache.set(`${child.fingerprint} ${parent.fingerprint}`, child);
+    expect(await judge(forged, { cache })).toBeUndefined();
+  });
+
   it("remembers nothing that was not proved from a root downwards", async () => {
     const cache = createPathCache();
     const foreign = issueAuthority("root");

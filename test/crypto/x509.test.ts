@@ -307,6 +307,9 @@ describe("a certificate", () => {
     "an authority key identifier with issuer alone": {
       extensions: [extension("2.5.29.35", sequence(context(1, directory(name("x")))))],
     },
+    "an authority key identifier with an empty serial number": {
+      extensions: [extension("2.5.29.35", sequence(context(1, directory(name("x"))), implicit(2, without)))],
+    },
     "an authority key identifier out of order": {
       extensions: [extension("2.5.29.35", sequence(implicit(2, Buffer.from([1])), implicit(0, Buffer.from([1]))))],
     },
@@ -361,6 +364,34 @@ describe("the key of a certificate", () => {
   it.each(Object.entries(wrong))("is refused when it is %s, and the certificate is still read", (_, spki) => {
     const certificate = read({ parts: { spki } });
     expect(codeOf(() => publicKeyOf(certificate))).toBe("CERTIFICATE_INVALID");
+  });
+});
+
+describe("a signature algorithm", () => {
+  const read = (...fields: readonly Uint8Array[]) => {
+    const algorithm = sequence(...fields);
+    return parse(issue({ key: rsa, parts: { algorithm }, outerAlgorithm: algorithm })).signatureAlgorithm;
+  };
+  const ecdsa = oid("1.2.840.10045.4.3.2");
+  const rsaSha256 = oid("1.2.840.113549.1.1.11");
+
+  it("has NULL as parameters if it is RSA, which may also be absent, and none if it is another", () => {
+    expect(read(rsaSha256, nothing)).toEqual({ kind: "rsa-pkcs1", hash: "sha256" });
+    expect(read(rsaSha256)).toEqual({ kind: "rsa-pkcs1", hash: "sha256" });
+    expect(read(ecdsa)).toEqual({ kind: "ecdsa", hash: "sha256" });
+    expect(read(ecdsa, nothing)).toEqual({ kind: "unsupported", oid: "1.2.840.10045.4.3.2" });
+    expect(read(oid("1.3.101.112"), nothing).kind).toBe("unsupported");
+  });
+
+  it("is refused with other parameters", () => {
+    expect(codeOf(() => read(ecdsa, sequence()))).toBe("CERTIFICATE_INVALID");
+    expect(codeOf(() => read(rsaSha256, sequence()))).toBe("CERTIFICATE_INVALID");
+    expect(codeOf(() => read(rsaSha256, nothing, nothing))).toBe("CERTIFICATE_INVALID");
+    expect(codeOf(() => read(utf8("ecdsa")))).toBe("CERTIFICATE_INVALID");
+  });
+
+  it("may be any other one, which is never valid", () => {
+    expect(read(oid("1.2.3"), sequence(), nothing)).toEqual({ kind: "unsupported", oid: "1.2.3" });
   });
 });
 

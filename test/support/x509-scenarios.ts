@@ -482,4 +482,14 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       ...invalid,
     };
   })(),
+  "a self-issued authority outside the constraints of the root, which do not count for it": (() => {
+    const authority = issueAuthority("ca", { extensions: [nameConstraints([directory(sequence(acme))])] });
+    const next = issueAuthority("ca", { issuer: authority });
+    return { leaf: issueLeaf(next, { subject: { O: "Acme" } }), intermediates: [next], roots: [authority] };
+  })(),
+  "a self-issued leaf outside the constraints of the root, which do count for it": (() => {
+    const authority = issueAuthority("ca", { extensions: [nameConstraints([dns("example.com")])] });
+    const leaf = issueLeaf(authority, { subject: "ca", key: ecKey(), extensions: [san([dns("example.org")])] });
+    return { leaf, roots: [authority], ...invalid };
+  })(),
 };
