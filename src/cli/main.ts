@@ -1,6 +1,7 @@
 import { enableCompileCache } from "node:module";
 import { homedir } from "node:os";
 import { dirname } from "node:path";
+import { getBuiltinModule } from "node:process";
 import { cacheFolder } from "./cache-folder.ts";
 import type { Io, Output } from "./io.ts";
 
@@ -38,6 +39,8 @@ async function main(): Promise<void> {
     () => process.stderr,
     () => undefined,
   );
+  // What waits for a person or another program ends with the signal, too.
+  const stdin = () => getBuiltinModule("node:stream").addAbortSignal(controller.signal, process.stdin);
   const io: Io = {
     env: process.env,
     get homeFolder() {
@@ -46,11 +49,11 @@ async function main(): Promise<void> {
     folder: userFolder(),
     stdout,
     stderr,
-    readStdin: (maxBytes) => readAll(process.stdin, maxBytes),
-    streamStdin: () => process.stdin,
+    readStdin: (maxBytes) => readAll(stdin(), maxBytes),
+    streamStdin: stdin,
     get prompt() {
       return process.stdin.isTTY && process.stderr.isTTY
-        ? (question: string) => ask(question, () => interrupt("SIGINT"))
+        ? (question: string) => ask(question, () => interrupt("SIGINT"), controller.signal)
         : undefined;
     },
     now: Date.now,
@@ -113,8 +116,8 @@ async function tooMuchInput(maxBytes: number): Promise<Error> {
   return new TrustError("USAGE", "there is too much on standard input", { expected: `at most ${maxBytes} bytes` });
 }
 
-async function ask(question: string, interrupt: () => void): Promise<string> {
+async function ask(question: string, interrupt: () => void, signal: AbortSignal): Promise<string> {
   const { askHidden } = await import("./prompt.ts");
   const write = (text: string) => void process.stderr.write(text);
-  return askHidden({ input: process.stdin, write, interrupt }, question);
+  return askHidden({ input: process.stdin, write, interrupt, signal }, question);
 }

@@ -10,6 +10,8 @@ export interface Terminal {
   write(text: string): void;
   /** Ctrl-C: the terminal in raw mode sends no signal by itself. */
   interrupt(): void;
+  /** Nobody waits for the answer any more. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 const enter = new Set(["\r", "\n", "\u0004"]);
@@ -17,7 +19,7 @@ const erase = new Set(["\u007f", "\b"]);
 const ctrlC = "\u0003";
 const ctrlU = "\u0015";
 
-/** Asks for a line and shows nothing of it. Rejected when the person interrupts. */
+/** Asks for a line and shows nothing of it. Rejected when the person or the signal interrupts. */
 export function askHidden(terminal: Terminal, question: string): Promise<string> {
   const { input } = terminal;
   const { promise, resolve, reject } = Promise.withResolvers<string>();
@@ -35,12 +37,16 @@ export function askHidden(terminal: Terminal, question: string): Promise<string>
       else typed += character;
     }
   };
+  const giveUp = () => reject(new Error("interrupted"));
+  if (terminal.signal?.aborted === true) giveUp();
+  terminal.signal?.addEventListener("abort", giveUp, { once: true });
   // The question comes last: what is typed when it shows must not be echoed any more.
   input.setRawMode(true);
   input.on("data", onData);
   input.resume();
   terminal.write(question);
   return promise.finally(() => {
+    terminal.signal?.removeEventListener("abort", giveUp);
     input.off("data", onData);
     input.pause();
     input.setRawMode(false);

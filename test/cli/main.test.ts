@@ -68,6 +68,19 @@ describe("a process", () => {
     expect(stderr).toBe("");
   });
 
+  test.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("that waits for its standard input ends with the first %s, as %i", async (signal, expected) => {
+    const args = [main, "login", "--username", "u", "--password-stdin", "127.0.0.1:1"];
+    const child = spawn(node, args, { env: { ...bare, ...env }, stdio: ["pipe", "ignore", "ignore"] });
+    child.stdin.on("error", () => {});
+    // More than a pipe holds: when it is gone, it is being read.
+    child.stdin.write(Buffer.alloc(256 * 1024), () => child.kill(signal));
+    const [code] = await once(child, "exit");
+    expect(code).toBe(expected);
+  });
+
   test("asks for a password on a terminal without showing it", async () => {
     const command = `${node} ${main} key public --key ${join(root, "test/fixtures/keys/cosign.key")}`;
     const child = spawn("script", ["-qec", command, "/dev/null"], { env: { ...bare, ...env }, stdio: "pipe" });

@@ -2,7 +2,7 @@ import { EventEmitter } from "node:events";
 import { expect, test } from "vitest";
 import { askHidden } from "../../src/cli/prompt.ts";
 
-function terminal() {
+function terminal(signal?: AbortSignal) {
   const seen: string[] = [];
   const modes: boolean[] = [];
   const order: string[] = [];
@@ -20,7 +20,7 @@ function terminal() {
     seen.push(text);
     order.push(text);
   };
-  const answer = askHidden({ input, write, interrupt: () => void interrupted++ }, "Password: ");
+  const answer = askHidden({ input, write, interrupt: () => void interrupted++, signal }, "Password: ");
   const type = (text: string | Buffer) => events.emit("data", Buffer.from(text));
   return {
     answer,
@@ -70,4 +70,13 @@ test("Ctrl-C interrupts and gives the terminal back", async () => {
   await expect(answer).rejects.toThrow();
   expect(interrupts()).toBe(1);
   expect(modes).toEqual([true, false]);
+});
+
+test("a signal from outside ends the question, and the terminal is as before", async () => {
+  const controller = new AbortController();
+  const { answer, modes, listeners } = terminal(controller.signal);
+  controller.abort("SIGTERM");
+  await expect(answer).rejects.toThrow("interrupted");
+  expect(modes).toEqual([true, false]);
+  expect(listeners()).toBe(0);
 });
