@@ -26,7 +26,7 @@ export async function makeTaggedAttestation(request: AttestRequest): Promise<Mad
   const digest = digestOf(content);
   const annotations = { [signatureAnnotation]: "", predicateType: request.predicateType };
   return {
-    bundle: { ...claimOf(content, digest, annotations), isEnvelope: true },
+    bundle: claimOf(content, digest, annotations, { isEnvelope: true }),
     attachment: {
       kind: "layer",
       tag: attestationTag(request.subject.digest),

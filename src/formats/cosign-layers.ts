@@ -64,18 +64,23 @@ async function read(places: EvidencePlaces, layer: Descriptor, form: { readonly 
         expected: `at most ${maxSignatureText} characters`,
       });
     const content = await places.blob(layer, form.isEnvelope === true ? maxAttestationBytes : maxSignatureBytes);
-    return { bundle: { ...claimOf(content, layer.digest, layer.annotations ?? {}), ...form } };
+    return { bundle: claimOf(content, layer.digest, layer.annotations ?? {}, form) };
   } catch (error) {
     return { finding: toFinding(error, { evidence: layer.digest }) };
   }
 }
 
-/** Payloads of equal claims are equal bytes, so the blob alone does not tell two signatures apart. */
+/**
+ * Payloads of equal claims are equal bytes, so the blob alone does not tell two signatures apart; nor does it say as what it
+ * was found, and one blob may stand under both tags.
+ */
 export function claimOf(
   content: Uint8Array,
   evidence: Digest,
   annotations: Readonly<Record<string, string>>,
+  form: { readonly isEnvelope?: true } = {},
 ): SignatureBundle {
-  const claimId = digestOf(Buffer.from(`${evidence}\n${annotations[signatureAnnotation] ?? ""}`));
-  return { format: cosignName, evidence, claimId, content, annotations };
+  const kind = form.isEnvelope === true ? "envelope" : "payload";
+  const claimId = digestOf(Buffer.from(`${kind} ${evidence}\n${annotations[signatureAnnotation] ?? ""}`));
+  return { format: cosignName, evidence, claimId, content, annotations, ...form };
 }

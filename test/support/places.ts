@@ -53,8 +53,9 @@ export function recordedPlaces(folder: string): { readonly places: EvidencePlace
   const sig = files.find((name) => /\.(?:sig|att)\.json$/.test(name));
   if (sig !== undefined) {
     const [, hex, kind] = /^manifest-sha256-([0-9a-f]{64})\.(sig|att)\.json$/.exec(sig) ?? [];
-    const tag = `sha256-${hex}.${kind === "att" ? "sig" : kind}`;
-    return { places: memoryPlaces({ blobs, tags: { [tag]: bytesOf(sig) } }), subject: digestFrom(`sha256:${hex}`) };
+    // Attestations stand under the tag of signatures as well: there they must not count.
+    const tags = { [`sha256-${hex}.${kind}`]: bytesOf(sig), [`sha256-${hex}.sig`]: bytesOf(sig) };
+    return { places: memoryPlaces({ blobs, tags }), subject: digestFrom(`sha256:${hex}`) };
   }
   const referrers = files
     .filter((name) => name.startsWith("manifest-"))
