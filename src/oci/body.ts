@@ -1,4 +1,5 @@
 import { tooLarge } from "./content.ts";
+import { createGatherer } from "./gather.ts";
 import { tooSlow } from "./network-errors.ts";
 import type { HttpResponse } from "./transport.ts";
 
@@ -33,16 +34,13 @@ export async function readUpTo(
   const announced = Number(response.headers["content-length"] ?? 0);
   if (announced > largeAnswer && announced <= maxBytes)
     return readInto(Buffer.allocUnsafeSlow(announced), response, until);
-  const pieces: Buffer[] = [];
-  let size = 0;
+  const gathered = createGatherer();
   // Each piece comes within the idle timeout, so this ends in time.
   for await (const piece of response.body) {
-    pieces.push(piece);
-    size += piece.length;
-    if (size > maxBytes) return { bytes: Buffer.concat(pieces).subarray(0, maxBytes), whole: false };
+    if (gathered.add(piece) > maxBytes) return { bytes: gathered.bytes().subarray(0, maxBytes), whole: false };
     if (performance.now() > until) throw tooSlow(response.url.host, "the whole answer", maxMs);
   }
-  return { bytes: pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces), whole: true };
+  return { bytes: gathered.bytes(), whole: true };
 }
 
 /** Large answers have a place from the start, so that they are in memory once; what never comes takes no memory. */

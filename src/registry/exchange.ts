@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { createGatherer } from "../oci/gather.ts";
 import { type AccessControl, type Identity, type Right, refuse } from "./access.ts";
 import { RegistryError } from "./errors.ts";
 import type { Happening } from "./events.ts";
@@ -56,15 +57,12 @@ export async function readBody({ raw }: FastifyRequest, maxBytes: number, timeou
   const tooLarge = () => new RegistryError(413, "SIZE_INVALID", "the body is too large", { detail: { maxBytes } });
   if (Number(raw.headers["content-length"] ?? 0) > maxBytes) throw tooLarge();
   const deadline = setTimeout(() => raw.destroy(), timeoutMs);
-  const chunks: Buffer[] = [];
-  let size = 0;
+  const gathered = createGatherer();
   try {
     for await (const chunk of raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
-      size += chunk.length;
-      if (size > maxBytes) throw tooLarge();
-      chunks.push(chunk);
+      if (gathered.add(chunk) > maxBytes) throw tooLarge();
     }
-    return Buffer.concat(chunks, size);
+    return gathered.bytes();
   } finally {
     clearTimeout(deadline);
   }

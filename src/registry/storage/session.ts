@@ -10,8 +10,9 @@ import {
 } from "../../crypto/digest.ts";
 import { RegistryError } from "../errors.ts";
 
-/** How much of an upload waits in memory before it is written. */
+/** How much of an upload waits in memory before it is written; small chunks take more of it than their bytes. */
 const batchBytes = 1024 * 1024;
+const batchChunks = 512;
 
 /** An upload while it is worked on. `offset` bytes are in the file. */
 export interface Session {
@@ -82,7 +83,7 @@ function createWriter(session: Session, file: FileHandle) {
     async add(chunk: Buffer): Promise<void> {
       waiting.push(chunk);
       bytes += chunk.length;
-      if (bytes >= batchBytes) await flush();
+      if (bytes >= batchBytes || waiting.length >= batchChunks) await flush();
     },
   };
 }
