@@ -88,6 +88,10 @@ export const errorCodes = {
     category: "untrusted",
     hint: "Name one of the platforms that the image has, or push the image for that platform",
   },
+  PLATFORM_NOT_TRUSTED: {
+    category: "untrusted",
+    hint: "Sign the index and everything below it: trust sign --key KEY --recursive IMAGE",
+  },
   DIGEST_MISMATCH: {
     category: "untrusted",
     hint: "The tag points at another image than expected. Find out who moved it",

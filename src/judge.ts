@@ -2,26 +2,14 @@ import type { Digest } from "./crypto/digest.ts";
 import { type Finding, toFinding } from "./errors.ts";
 import { withDeadline } from "./evidence/deadline.ts";
 import { factsOf, isBare, staleness } from "./evidence/reading.ts";
-import type { EvidenceStore, ResolvedTag } from "./evidence/store.ts";
-import type { TrustMaterial } from "./formats/format.ts";
-import type { ImageReference } from "./oci/reference.ts";
+import type { ResolvedTag } from "./evidence/store.ts";
+import { judgePlatforms } from "./judging/platforms.ts";
+import { type Question, raiseMark, situationOf } from "./judging/question.ts";
+import { chooseChild } from "./oci/children.ts";
 import { evaluatePolicy } from "./policy/evaluate.ts";
-import type { EvaluationFacts, Situation } from "./policy/facts.ts";
-import { type HighWaterMarks, markKey, markOf } from "./policy/marks.ts";
+import type { EvaluationFacts } from "./policy/facts.ts";
 import type { MatchedPolicy } from "./policy/match.ts";
 import type { PolicyResult } from "./policy/verdict.ts";
-
-/** What is asked about one image, of the policies that matched it. */
-export interface Question {
-  readonly ref: ImageReference;
-  readonly matched: readonly MatchedPolicy[];
-  readonly trust: TrustMaterial;
-  readonly store: EvidenceStore;
-  readonly marks: HighWaterMarks;
-  /** Milliseconds since 1970. */
-  readonly now: number;
-  readonly signal: AbortSignal | undefined;
-}
 
 /** What the policies say, and how old the facts are that they say it from; milliseconds since 1970. */
 export interface Judgement {
@@ -38,18 +26,20 @@ export async function judge(question: Question, tagAge: number, evidenceAge: num
   const { ref, matched, trust, store, signal } = question;
   let resolved: ResolvedTag | undefined;
   try {
-    resolved = await withDeadline(store.resolve(ref, tagAge), signal);
-    const evidence = await withDeadline(store.collect(ref, resolved.digest, trust, evidenceAge), signal);
+    resolved = await resolveSubject(question, tagAge);
+    const { digest } = resolved;
+    const evidence = await withDeadline(store.collect(ref, digest, trust, evidenceAge), signal);
     if (isBare(evidence) && ref.digest !== undefined) await withDeadline(store.confirm(ref, evidenceAge), signal);
-    const facts = factsOf(resolved.digest, evidence, situationOf(question));
-    const policies = evaluateAll(matched, facts);
-    raiseMarks(question, policies, facts);
+    const facts = factsOf(digest, evidence, situationOf(question));
+    const results = evaluateAll(matched, facts);
+    for (const [index, match] of matched.entries()) raiseMark(question, match, results[index], facts.proofs);
+    const platforms = await judgePlatforms(question, digest, results, evidenceAge);
     return {
-      digest: resolved.digest,
-      policies,
-      unsafe: staleness(resolved, evidence),
-      askedAt: Math.min(resolved.resolvedAt, evidence.askedAt),
-      listedAt: evidence.listedAt,
+      digest,
+      policies: platforms.policies,
+      unsafe: [...new Set([...staleness(resolved, evidence), ...platforms.unsafe])],
+      askedAt: Math.min(resolved.resolvedAt, evidence.askedAt, platforms.askedAt),
+      listedAt: Math.min(evidence.listedAt, platforms.listedAt),
     };
   } catch (error) {
     const failure = toFinding(error);
@@ -64,26 +54,13 @@ export async function judge(question: Question, tagAge: number, evidenceAge: num
   }
 }
 
-function situationOf({ ref, now, marks }: Question): Situation {
-  return {
-    ref,
-    now,
-    markOf(policy) {
-      const key = markKey(policy, ref);
-      return key === undefined ? undefined : marks.get(key);
-    },
-  };
-}
-
-/** What a policy has passed must not be passed by something older under the same name. */
-function raiseMarks({ matched, ref, marks }: Question, results: readonly PolicyResult[], facts: EvaluationFacts): void {
-  for (const [index, { policy }] of matched.entries()) {
-    const key = markKey(policy, ref);
-    const result = results[index];
-    if (key === undefined || result?.passed !== true) continue;
-    const mark = markOf(policy, result.satisfiedBy, facts.proofs);
-    if (mark !== undefined) marks.raise(key, mark);
-  }
+/** The digest that is judged: what the name stands for, or of that the image for the platform. */
+async function resolveSubject({ ref, platform, store, signal }: Question, tagAge: number): Promise<ResolvedTag> {
+  const resolved = await withDeadline(store.resolve(ref, tagAge), signal);
+  if (platform === undefined) return resolved;
+  const children = await withDeadline(store.children(ref, resolved.digest), signal);
+  if (children === undefined) return resolved;
+  return { ...resolved, digest: chooseChild(children, platform).descriptor.digest };
 }
 
 export function evaluateAll(

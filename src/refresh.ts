@@ -4,6 +4,7 @@ import { asTrustError, type Finding, TrustError, toFinding } from "./errors.ts";
 import { signaturesBy } from "./evidence/signed-by.ts";
 import type { SignatureFormat, VerifiedSignature } from "./formats/format.ts";
 import type { Signer } from "./keys/signer.ts";
+import { listChildren } from "./oci/children.ts";
 import { formatReference, formatRepository, type ImageReference } from "./oci/reference.ts";
 import type { Registry } from "./oci/registry.ts";
 import { type Binding, bindingAnnotations, bindingOf, ownAnnotations } from "./policy/binding.ts";
@@ -38,7 +39,7 @@ export interface RefreshedImage {
 
 /**
  * Signs again what the same key signed with an expiry that is near, with the same annotations and the same bound name:
- * 1. Resolve the reference to a digest.
+ * 1. Resolve the reference to a digest. Of an index, everything below it is looked at in the same way.
  * 2. Find the signatures on it and prove them with this key alone; what is not proved is not ours to renew.
  * 3. Of those that say the same, the one that expires last counts; it is left alone while that is far.
  * 4. What is bound to a tag is renewed only while the tag stands for that digest.
@@ -47,22 +48,26 @@ export interface RefreshedImage {
  * A signature that expires and was not made here, by whatever key, is left alone. Errors: those of `signImage`.
  */
 export async function refreshImage(registry: Registry, request: RefreshRequest): Promise<RefreshedImage> {
-  const { image, signal, now } = request;
+  const { image, signal } = request;
   const { digest } = await registry.resolve(image, { signal }); // 1
-  const latest = latestOfEach(await expiringSignatures(registry, request, digest)); // 2, 3
-  const due = latest.filter((signature) => expiryOf(signature) <= now + request.before);
+  const below = (await listChildren(registry, image, digest, signal)) ?? [];
   const signatures: PushedSignature[] = [];
   const findings: Finding[] = [];
-  for (const signature of due) {
-    try {
-      await refuseMoved(registry, request, digest, bindingOf(signature)); // 4
-      signatures.push(...(await signAgain(registry, request, digest, signature))); // 5
-    } catch (error) {
-      if (asTrustError(error).category !== "untrusted") throw error;
-      findings.push(toFinding(error, { evidence: signature.evidence }));
+  let fresh = 0;
+  for (const subject of [...below.map(({ descriptor }) => descriptor.digest), digest]) {
+    const latest = latestOfEach(await expiringSignatures(registry, request, subject)); // 2, 3
+    const due = latest.filter((signature) => expiryOf(signature) <= request.now + request.before);
+    fresh += latest.length - due.length;
+    for (const signature of due) {
+      try {
+        await refuseMoved(registry, request, digest, bindingOf(signature)); // 4
+        signatures.push(...(await signAgain(registry, request, subject, signature))); // 5
+      } catch (error) {
+        if (asTrustError(error).category !== "untrusted") throw error;
+        findings.push(toFinding(error, { evidence: signature.evidence }));
+      }
     }
   }
-  const fresh = latest.length - due.length;
   return { image: formatReference(image), digest, signatures, fresh, findings, dryRun: request.dryRun === true };
 }
 

@@ -2,7 +2,10 @@ import { toFinding } from "./errors.ts";
 import { createStores } from "./evidence/mirrored-stores.ts";
 import { formats } from "./formats/index.ts";
 import { evaluateAll, isDenied, judge } from "./judge.ts";
-import { parseReference, type RepositoryName } from "./oci/reference.ts";
+import { type Part, withChildren } from "./judging/tree.ts";
+import { formatPlatform } from "./oci/children.ts";
+import type { Platform } from "./oci/manifest.ts";
+import { formatReference, type ImageReference, parseReference, type RepositoryName } from "./oci/reference.ts";
 import type { Registry } from "./oci/registry.ts";
 import { createMarks, type HighWaterMarks } from "./policy/marks.ts";
 import { isMatchedByEnforcingClusterPolicy, matchPolicies } from "./policy/match.ts";
@@ -16,6 +19,10 @@ export interface VerifyRequest {
   readonly image: string;
   /** The Kubernetes object that names the image; without one, `match` of a policy is taken as true. */
   readonly object?: ObjectContext | undefined;
+  /** Of an index, judge what is for this platform alone. */
+  readonly platform?: Platform | undefined;
+  /** Judge everything below an index as well, each by itself; the whole is as good as the worst of it. */
+  readonly recursive?: boolean | undefined;
   /** The caller's deadline: what is unknown then is denied. It ends no request that others wait for. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -30,6 +37,8 @@ export interface VerifierOptions {
   /** The policies in force now; asked at every decision. */
   readonly policies: () => PolicySet;
   readonly settings: VerifierSettings;
+  /** The name that policies judge an image by, for images that are not named as a registry has them. */
+  readonly referenceOf?: ((image: string) => ImageReference) | undefined;
   /** Where signatures of all images are looked for, beside the image's own repository. */
   readonly signatureRepository?: RepositoryName | undefined;
   /** What policies with `freshness` have accepted so far; in memory where none are given. */
@@ -41,7 +50,18 @@ export interface VerifierOptions {
 export function createVerifier(options: VerifierOptions): Verifier {
   const storeOf = createStores({ ...options, formats });
   const marks = options.highWaterMarks ?? createMarks();
-  return { verify: (request) => decide(options, { storeOf, marks }, request) };
+  const memory = { storeOf, marks };
+  return {
+    async verify(request) {
+      const verdict = await decide(options, memory, request);
+      if (request.recursive !== true || verdict.digest === undefined) return verdict;
+      const ref = (options.referenceOf ?? parseReference)(request.image);
+      const store = storeOf(mirrorsOf(matchPolicies(options.policies(), ref, request.object)));
+      const { platform: _, ...whole } = request;
+      const verify = (child: Part) => decide(options, memory, { ...whole, image: formatReference(child.ref) }, child);
+      return withChildren(verdict, { ref, store, verify });
+    },
+  };
 }
 
 /** What a verifier remembers from one decision to the next. */
@@ -54,25 +74,26 @@ interface Memory {
  * The steps of a decision:
  * 1. Parse the name; what is not a name is refused.
  * 2. Match policies. Where none matches, the default decides, and no request leaves.
- * 3. Resolve the tag to a digest; everything after speaks of that digest.
+ * 3. Resolve the tag to a digest (that of a platform, if asked for); everything after speaks of that digest.
  * 4. Collect evidence on the digest: find in all places, prove each claim by itself.
- * 5. Evaluate every matching policy; all must pass, each in its own mode.
+ * 5. Evaluate every matching policy, on every platform where it wants that; all must pass, each in its own mode.
  * 6. Before a denial, ask again what is older than `denyRelist`: a signature may have come since.
  * 7. Say the outcome, and what it rests on.
  */
-async function decide(options: VerifierOptions, memory: Memory, request: VerifyRequest): Promise<Verdict> {
-  const { settings } = options;
+async function decide(options: VerifierOptions, memory: Memory, request: VerifyRequest, part?: Part): Promise<Verdict> {
+  const { settings, referenceOf = parseReference } = options;
   const decidedAt = options.now();
   const base = { image: request.image.slice(0, 1000), decidedAt };
   try {
-    const ref = parseReference(request.image); // 1
+    const ref = part?.ref ?? referenceOf(request.image); // 1
     const matched = matchPolicies(options.policies(), ref, request.object); // 2
     const noMatch = isMatchedByEnforcingClusterPolicy(matched) ? undefined : settings.noMatch;
     if (matched.every((match) => match.excluded))
       return verdictOf({ ...base, noMatch, exempt: matched.length > 0, policies: evaluateAll(matched, undefined) });
-    const { signal } = request;
-    const [store, trust] = [memory.storeOf(mirrorsOf(matched)), trustOf(matched)];
-    const question = { ref, matched, trust, store, marks: memory.marks, now: decidedAt, signal };
+    const { platform, signal } = request;
+    const [store, trust, now] = [memory.storeOf(mirrorsOf(matched)), trustOf(matched), decidedAt];
+    const asked = part?.platform ?? (platform && formatPlatform(platform));
+    const question = { ref, matched, trust, store, marks: memory.marks, platform, part: asked, now, signal };
     const first = await judge(question, settings.tagTtl, settings.evidenceTtl); // 3, 4, 5
     const again = isDenied(first) && first.askedAt < decidedAt - settings.denyRelist;
     const last = again ? await judge(question, settings.denyRelist, settings.denyRelist) : first; // 6

@@ -8,11 +8,21 @@ const marks = { allow: ["green", "âœ”"], warn: ["yellow", "!"], deny: ["red", "â
 /** A verdict as text: what was decided, about which digest, by whom it is signed, or every reason why not. */
 export function formatVerdict(output: Output, verdict: Verdict): string {
   const [color, mark] = marks[verdict.outcome];
-  const title = `${paint(output, color, mark)} ${plain(verdict.image)}  ${paint(output, color, `${verdict.outcome}, ${verdict.status}`)}\n`;
+  const title = `${paint(output, color, mark)} ${plain(nameOf(verdict))}  ${paint(output, color, `${verdict.outcome}, ${verdict.status}`)}\n`;
   const digest = verdict.digest === undefined ? "" : line("digest", verdict.digest);
   const policies = verdict.policies.map((policy) => formatPolicy(output, policy));
   const unsafe = verdict.unsafe.map((text) => line("unsafe", plain(text)));
-  return [title, digest, ...policies, formatFindings(output, verdict.findings, "  "), ...unsafe].join("");
+  const findings = formatFindings(output, verdict.findings, "  ");
+  const children = verdict.children.map((child) => indent(formatVerdict(output, child)));
+  return [title, digest, ...policies, findings, ...unsafe, ...children].join("");
+}
+
+function nameOf({ image, platform }: Verdict): string {
+  return platform === undefined ? image : `${image} (${platform})`;
+}
+
+function indent(text: string): string {
+  return text.replace(/^(?=.)/gm, "  ");
 }
 
 function formatPolicy(output: Output, { name, mode, passed, satisfiedBy, findings }: PolicyResult): string {

@@ -1,6 +1,7 @@
 import type { Digest } from "../crypto/digest.ts";
 import { type Finding, toFinding } from "../errors.ts";
 import type { FoundSignatures, Search, SignatureBundle, SignatureFormat, TrustMaterial } from "../formats/format.ts";
+import type { Child } from "../oci/children.ts";
 import type { EvidencePlaces } from "../oci/evidence-places.ts";
 import { openPlaces } from "../oci/places.ts";
 import { formatReference, formatRepository, type ImageReference, type RepositoryName } from "../oci/reference.ts";
@@ -8,6 +9,7 @@ import type { Registry } from "../oci/registry.ts";
 import type { VerifierSettings } from "../policy/settings.ts";
 import { createAgedCache } from "./aged-cache.ts";
 import { type BoundedPlaces, createPlacesBound } from "./bounded-places.ts";
+import { createChildren } from "./children.ts";
 import { createProver, type Proved } from "./prover.ts";
 
 /** What is proved about a subject, and a finding for each claim that could not be proved or place that could not be read. */
@@ -38,6 +40,8 @@ export interface EvidenceStore {
   resolve(ref: ImageReference, maxAge: number): Promise<ResolvedTag>;
   /** Throws `IMAGE_NOT_FOUND` where the registry does not have the manifest. */
   confirm(ref: ImageReference, maxAge: number): Promise<void>;
+  /** Everything below an index; nothing for an image manifest. */
+  children(name: RepositoryName, digest: Digest): Promise<readonly Child[] | undefined>;
   /** What `search` asks for, in the repository and in the one for signatures. */
   collect(
     name: RepositoryName,
@@ -102,6 +106,7 @@ export function createEvidenceStore(options: EvidenceOptions): EvidenceStore {
       const { value, staleBecause } = await resolve(ref, maxAge);
       return staleBecause === undefined ? value : { ...value, staleBecause };
     },
+    children: createChildren(options.registry, settings.limits.timeout),
     async confirm(ref, maxAge) {
       await resolve(ref, maxAge);
     },

@@ -15,12 +15,13 @@ export interface HighWaterMarks {
 
 /**
  * Each policy has its own marks: those of one must not refuse what another, with other signers, has to decide. Nothing
- * where the policy keeps none or the reference has no tag.
+ * where the policy keeps none or the reference has no tag. `part`: the platform, where it is not the image as a
+ * whole, since platforms may be signed at other times than their index.
  */
-export function markKey(policy: TrustPolicy, ref: ImageReference): string | undefined {
+export function markKey(policy: TrustPolicy, ref: ImageReference, part?: string | undefined): string | undefined {
   if (policy.freshness === undefined || ref.tag === undefined) return undefined;
   const owner = policy.namespace === undefined ? policy.name : `${policy.namespace}/${policy.name}`;
-  return `${owner} ${formatRepository(ref)}:${ref.tag}`;
+  return `${owner} ${formatRepository(ref)}:${ref.tag}${part === undefined ? "" : ` ${part}`}`;
 }
 
 /**

@@ -53,6 +53,7 @@ export async function toTrustPolicy(
     threshold: spec.threshold,
     ...(spec.revokedSignatures === undefined ? {} : { revokedSignatures: spec.revokedSignatures.map(parseDigest) }),
     ...(spec.signedIdentity === "any" ? {} : { signedIdentity: spec.signedIdentity }),
+    ...(spec.platforms === "index" ? {} : { platforms: spec.platforms }),
     ...(spec.mirrors === undefined ? {} : { mirrors: spec.mirrors.map(toMirror) }),
     ...(spec.freshness === undefined ? {} : { freshness: toFreshness(spec.freshness) }),
     source: document.placeOf([]),

@@ -42,6 +42,10 @@ export const checks = {
     .enum(["any", "repository", "exact"])
     .default("any")
     .describe("Whether the name inside the signature matters: not at all, its repository, or also its tag."),
+  platforms: z
+    .enum(["index", "each", "index-or-each"])
+    .default("index")
+    .describe("Of an index, what must be signed: the index itself, every platform, or either."),
   mirrors: z
     .array(mirror)
     .min(1)

@@ -11,7 +11,7 @@ export const policyApiVersion = "imagetrust.dev/v1alpha1";
  * is written down and not made would be worse than none.
  */
 export const plannedFields: Readonly<Record<string, readonly string[]>> = {
-  spec: ["attestations", "platforms", "condition"],
+  spec: ["attestations", "condition"],
   "spec.match": ["namespaceSelector"],
   "spec.match.objectSelector": ["matchExpressions"],
   "spec.authorities": ["keyless", "certificate", "static"],

@@ -32,6 +32,8 @@ export interface Verdict {
   readonly kind: "Verdict";
   readonly image: string;
   readonly digest?: Digest;
+  /** Of a child of an index, what the index says it is for: `linux/arm64`. */
+  readonly platform?: string;
   readonly outcome: Outcome;
   readonly status: Status;
   readonly policies: readonly PolicyResult[];
@@ -127,6 +129,7 @@ export function categoriesOf(verdict: Verdict): readonly ErrorCategory[] {
   const categories = [...verdict.findings, ...failing.flatMap((policy) => policy.findings)].map(
     (finding) => finding.category,
   );
+  categories.push(...verdict.children.flatMap(categoriesOf));
   const telling = categories.filter((category) => verdict.status !== "unavailable" || category !== "untrusted");
   return telling.length === 0 ? ["untrusted"] : telling;
 }

@@ -12,6 +12,7 @@ import { defineCommand } from "../command.ts";
 import { formatNames, formatsOf } from "../formats.ts";
 import type { Output } from "../io.ts";
 import { passwordOption, passwordSource } from "../key-pair.ts";
+import { partsOf } from "../parts.ts";
 import { formatFinding, paint, plain } from "../print.ts";
 import { createProgress } from "../progress.ts";
 import { connect, registryOptions } from "../registry.ts";
@@ -36,6 +37,10 @@ export const command = defineCommand({
     {
       about: "For a month, and for this tag alone",
       command: "trust sign --key release.key --expires 30d --bind-tag registry.example.com/app:1.2",
+    },
+    {
+      about: "An image for several platforms, with everything in it",
+      command: "trust sign --key release.key --recursive registry.example.com/app:1.2",
     },
     {
       about: "Also in the form that older verifiers read, with an annotation",
@@ -63,6 +68,8 @@ export const command = defineCommand({
     expires: { value: "TIME", summary: "sign an expiry, such as 30d: no longer trusted after that" },
     "bind-tag": { summary: "sign repository and tag with the digest, for policies with freshness" },
     identity: { value: "NAME", summary: "name inside a .sig signature, such as REPOSITORY:TAG for containers/image" },
+    recursive: { short: "r", summary: "sign an index and everything below it" },
+    platform: { value: "OS/ARCH", summary: "of an index, sign what is for this platform, such as linux/arm64/v8" },
     "expect-digest": { value: "DIGEST", summary: "sign nothing but this digest" },
     "dry-run": { summary: "make and prove the signatures, push nothing" },
     ...signatureRepositoryOption,
@@ -79,6 +86,7 @@ export const command = defineCommand({
     for (const image of images) bind(image, io.now());
     const expectDigest = options["expect-digest"] === undefined ? undefined : parseDigest(options["expect-digest"]);
     const chosen = formatsOf(options.format);
+    const parts = partsOf(options);
     const identity = checkIdentity(options.identity, chosen, images);
     const signatureRepository = signatureRepositoryOf(context, options["signature-repository"]);
     const registry = await connect(context, options);
@@ -89,6 +97,7 @@ export const command = defineCommand({
       signatureRepository,
       formats: chosen,
       identity,
+      ...parts,
       expectDigest,
       dryRun: options["dry-run"],
     };
@@ -159,5 +168,10 @@ function formatResult(output: Output, result: SignResult): string {
     ...signatures.map(({ format, location }) => [format, location]),
   ];
   const lines = rows.map(([name = "", text = ""]) => `  ${name.padEnd(9)}${plain(text)}\n`);
-  return `${paint(output, "green", "✔")} ${title}  ${plain(image)}\n${lines.join("")}`;
+  const children = (result.children ?? []).map((child) => formatChild(child));
+  return `${paint(output, "green", "✔")} ${title}  ${plain(image)}\n${lines.join("")}${children.join("")}`;
+}
+
+function formatChild({ platform = "no platform", digest, signatures }: SignedImage): string {
+  return `  ${plain(platform.padEnd(15))} ${digest}  ${signatures.map(({ format }) => format).join(", ")}\n`;
 }

@@ -1,8 +1,9 @@
-import { exitCodeOf } from "../../errors.ts";
+import { exitCodeOf, TrustError } from "../../errors.ts";
 import { mapLimit } from "../../oci/parallel.ts";
 import { categoriesOf, type Verdict } from "../../policy/verdict.ts";
 import { annotationOption } from "../annotations.ts";
 import { defineCommand } from "../command.ts";
+import { partsOf } from "../parts.ts";
 import { openVerifier, policyOptions } from "../policies.ts";
 import { formatVerdict } from "../print-verdict.ts";
 import { createProgress } from "../progress.ts";
@@ -26,6 +27,10 @@ export const command = defineCommand({
       command: "trust verify --policy policies/ --output json registry.example.com/app:1.2",
     },
     {
+      about: "An image for several platforms: the index and everything in it",
+      command: "trust verify --key release.pub --recursive registry.example.com/app:1.2",
+    },
+    {
       about: "Provenance by the key of the build system, with what it says",
       command: "trust verify --key ci.pub --type slsaprovenance1 --output json registry.example.com/app:1.2",
     },
@@ -33,6 +38,8 @@ export const command = defineCommand({
   arguments: { image: { summary: "an image, by tag or digest", many: true } },
   options: {
     ...policyOptions,
+    recursive: { short: "r", summary: "judge an index and everything below it; the whole is as good as the worst" },
+    platform: { value: "OS/ARCH", summary: "of an index, judge what is for this platform, such as linux/arm64/v8" },
     type: {
       value: "TYPE",
       summary: "ask for an attestation of this type, not for a signature: spdxjson, vuln, … or a URI",
@@ -42,7 +49,12 @@ export const command = defineCommand({
   },
   async run(context, { image: images }, options) {
     const { verifier, save, options: opened } = await openVerifier(context, options, options.annotation);
+    const parts = partsOf(options);
     if (options.type !== undefined) {
+      if (parts.recursive || parts.platform !== undefined)
+        throw new TrustError("USAGE", "--type does not go with --recursive or --platform", {
+          expected: "the digest of the platform: REPOSITORY@DIGEST",
+        });
       const { verifyAttestations } = await import("../attestations.ts");
       return verifyAttestations(context, opened, options.type, images);
     }
@@ -50,7 +62,7 @@ export const command = defineCommand({
     const progress = createProgress(context, "verifying", images.length);
     const results = createResults<Verdict>(context, (verdict) => formatVerdict(context.io.stdout, verdict));
     const verdicts = await mapLimit(images, concurrency, async (image, index) => {
-      const verdict = await verifier.verify({ image, signal });
+      const verdict = await verifier.verify({ image, ...parts, signal });
       progress.step(image);
       progress.clear();
       results.add(verdict, index);
