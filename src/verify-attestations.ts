@@ -51,11 +51,11 @@ async function decide(
   store: EvidenceStore,
   { image, predicateType, signal }: AttestationRequest,
 ): Promise<AttestationVerdict> {
-  const { settings } = options;
+  const { settings, referenceOf = parseReference } = options;
   const decidedAt = options.now();
   const base = { image: image.slice(0, 1000), decidedAt };
   try {
-    const ref = parseReference(image); // 1
+    const ref = referenceOf(image); // 1
     const matched = matchPolicies(options.policies(), ref, undefined).map(forAttestations);
     const noMatch = isMatchedByEnforcingClusterPolicy(matched) ? undefined : settings.noMatch;
     if (matched.every(({ excluded }) => excluded)) {

@@ -19,11 +19,17 @@ export interface Attached {
   readonly depth: number;
 }
 
+/** What is listed and could not be read, and why. */
+export interface Unreadable extends Finding {
+  readonly digest: Digest;
+  readonly subject: Digest;
+  readonly tag?: string | undefined;
+}
+
 export interface FoundAttached {
   /** What is attached to the subjects comes before what is attached to that. */
   readonly attached: readonly Attached[];
-  /** What is listed and could not be read. */
-  readonly unreadable: readonly Finding[];
+  readonly unreadable: readonly Unreadable[];
   /** False where a limit ended the search; only with `partial`. */
   readonly complete: boolean;
 }
@@ -45,7 +51,7 @@ interface Search extends FindOptions {
   readonly name: RepositoryName;
   /** Subjects that were looked at, and manifests of the image itself: nothing is searched twice, so that lists may lead in circles. */
   readonly seen: Set<Digest>;
-  readonly unreadable: Finding[];
+  readonly unreadable: Unreadable[];
   count: number;
   complete: boolean;
 }
@@ -87,7 +93,7 @@ async function findOf(search: Search, subject: Digest, depth: number): Promise<r
   ]);
   const places = [...referrers.map((digest) => ({ digest })), ...tagged.flat()];
   const read = await mapLimit(places, readsAtOnce, async ({ digest, ...place }): Promise<readonly Attached[]> => {
-    const tree = await readAttached(search, digest, place);
+    const tree = await readAttached(search, digest, { ...place, subject });
     const root = tree?.at(-1);
     return tree === undefined || root === undefined ? [] : [{ subject, ...place, root, tree, depth }];
   });
@@ -120,18 +126,22 @@ async function taggedOf({ registry, name, signal }: Search, tag: string) {
 }
 
 /** What is listed and gone, or is no manifest, is told and keeps nothing else back. */
-async function readAttached(search: Search, digest: Digest, place: { readonly tag?: string }) {
+async function readAttached(
+  search: Search,
+  digest: Digest,
+  { tag, subject }: { readonly tag?: string; readonly subject: Digest },
+) {
   const { registry, name, signal, unreadable } = search;
   try {
     return await readTree(registry, name, digest, { signal });
   } catch (error) {
     const isUnreadable = error instanceof TrustError && unreadableCodes.has(error.code);
     if (!isUnreadable) throw error;
-    const where = place.tag === undefined ? `the referrer ${digest}` : `what the tag ${place.tag} stands for`;
+    const where = tag === undefined ? `the referrer ${digest}` : `what the tag ${tag} stands for`;
     const code = error.code === "IMAGE_NOT_FOUND" ? "SIGNATURE_MISSING" : error.code;
     const { expected, found } = error;
     const told = new TrustError(code, `${where} cannot be read: ${error.message}`, { expected, found });
-    unreadable.push(toFinding(told, { evidence: digest }));
+    unreadable.push({ ...toFinding(told, { evidence: digest }), digest, subject, tag });
     return undefined;
   }
 }

@@ -20,7 +20,7 @@ export interface OptionSpec {
 export interface ArgumentSpec {
   readonly summary: string;
   readonly optional?: true;
-  /** One or more; only the last argument. */
+  /** One or more. */
   readonly many?: true;
   readonly choices?: readonly string[];
   readonly completes?: "files" | "folders";

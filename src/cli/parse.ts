@@ -107,9 +107,11 @@ function argumentValues(
   fail: Fail,
 ): Readonly<Record<string, unknown>> {
   const left = [...words];
-  const entries = Object.entries(specs).map(([name, spec]) => {
+  const entries = Object.entries(specs).map(([name, spec], index, all) => {
     const what = name.toUpperCase();
-    const taken = left.splice(0, spec.many === true ? left.length : 1);
+    // One word is kept for each argument after it.
+    const most = left.length - (all.length - 1 - index);
+    const taken = left.splice(0, spec.many === true ? Math.max(0, most) : 1);
     if (taken.length === 0 && spec.optional !== true) return fail(`${what} is missing`, `${what}: ${spec.summary}`);
     for (const word of taken) checked(word, what, spec, fail);
     return [name, spec.many === true ? taken : taken[0]];

@@ -42,6 +42,19 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
   login: { summary: "keep credentials for a registry", load: () => import("./commands/login.ts") },
   logout: { summary: "forget the credentials for a registry", load: () => import("./commands/logout.ts") },
   push: { summary: "push an OCI layout to a registry", load: () => import("./commands/push.ts") },
+  copy: { summary: "copy an image with its signatures", load: () => import("./commands/copy.ts") },
+  save: {
+    summary: "save images with their signatures into a folder or an archive",
+    load: () => import("./commands/save.ts"),
+  },
+  load: {
+    summary: "push what was saved to a registry, with its signatures",
+    load: () => import("./commands/load.ts"),
+  },
+  clean: {
+    summary: "remove signatures, attestations and SBOMs of an image",
+    load: () => import("./commands/clean.ts"),
+  },
   "registry serve": { summary: "run the built-in registry", load: () => import("./commands/registry-serve.ts") },
   "registry gc": {
     summary: "remove what no manifest of a registry's storage names",

@@ -58,7 +58,8 @@ export async function planCopy({ registry, image }: ImagePlace, options: PlanOpt
   const own = new Set(subjects);
   // An image that stands among its own referrers, or under a tag of signatures, is none of them.
   const others = attached.filter((item) => !own.has(item.root.descriptor.digest));
-  return { root, image: nodes, ...(await classified({ registry, image }, others, unreadable, options)) };
+  const findings = unreadable.map(({ digest: _, subject: __, tag: ___, ...finding }) => finding);
+  return { root, image: nodes, ...(await classified({ registry, image }, others, findings, options)) };
 }
 
 function expectDigest(image: ImageReference, found: Digest, expected: Digest | undefined): void {

@@ -5,7 +5,7 @@ import { TrustError } from "../errors.ts";
 import { type Descriptor, type FetchedManifest, mediaTypes } from "./manifest.ts";
 import { canonicalText, parseRawObject } from "./raw-json.ts";
 import { type RepositoryName, referrersTag } from "./reference.ts";
-import type { Registry } from "./registry.ts";
+import type { Registry, RequestOptions } from "./registry.ts";
 import {
   removeFromSharedManifest,
   type SharedManifest,
@@ -44,6 +44,26 @@ export async function removeFromFallbackIndex(
   removed: { readonly digests: readonly Digest[] } & UpdateSettings,
 ): Promise<void> {
   await removeFromSharedManifest(fallbackIndex(registry, name, subject), new Set(removed.digests), removed);
+}
+
+/**
+ * Deletes that index where it lists nothing any more. By its digest, so that one that somebody writes in the same moment
+ * stays; a registry that refuses keeps an empty list.
+ */
+export async function dropEmptyFallbackIndex(
+  registry: Registry,
+  name: RepositoryName,
+  subject: Digest,
+  { signal }: RequestOptions = {},
+): Promise<void> {
+  const tag = referrersTag(subject);
+  try {
+    const found = await registry.fetchManifest(name, tag, { signal });
+    if (readFallbackIndex(found, { name, tag, subject }).entries.length > 0) return;
+    await registry.deleteManifest(name, found.descriptor.digest, { signal });
+  } catch (error) {
+    if (!(error instanceof TrustError) || error.category === "internal") throw error;
+  }
 }
 
 function fallbackIndex(registry: Registry, name: RepositoryName, subject: Digest): SharedManifest {

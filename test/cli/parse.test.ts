@@ -43,6 +43,15 @@ describe("a command line", () => {
     expect(parse("north", "red", ...flags)).toEqual(wanted);
   });
 
+  test("keeps the last word for the argument after one that may be given many times", () => {
+    const specs = { images: { summary: "i", many: true as const }, path: { summary: "p" } };
+    const packing: Command = defineCommand({ ...command, arguments: specs } as never);
+    const words = (...argv: string[]) => parseArguments(packing, argv);
+    expect(words("a", "out")).toMatchObject({ args: { images: ["a"], path: "out" } });
+    expect(words("a", "b", "c", "out")).toMatchObject({ args: { images: ["a", "b", "c"], path: "out" } });
+    for (const argv of [[], ["out"]]) expect(codeOf(() => words(...argv))).toBe("USAGE");
+  });
+
   test("takes what follows -- as arguments", () => {
     expect(parse("north", "--", "--brush", "-d")).toMatchObject({ args: { color: ["--brush", "-d"] }, options });
   });
