@@ -114,8 +114,8 @@ function check(predicate: Uint8Array, kind: PredicateKind): void {
     ...Object.entries(schema.lists ?? {}).flatMap(([name, element]) => listProblems(members.get(name), name, element)),
   ];
   if (problems.length === 0) return;
-  const told = problems.slice(0, maxProblems).join("\n");
-  throw new TrustError("PREDICATE_INVALID", `the predicate is not of the type ${kind.uri}\n${told}`, {
+  const told = problems.slice(0, maxProblems).join("; ");
+  throw new TrustError("PREDICATE_INVALID", `the predicate is not of the type ${kind.uri}: ${told}`, {
     expected: `a document with the members of ${kind.uri}`,
     found: problems[0],
   });

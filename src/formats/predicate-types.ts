@@ -33,7 +33,7 @@ export const predicateKinds = {
   custom: { uri: "https://cosign.sigstore.dev/attestation/v1", form: "custom" },
 } as const satisfies Readonly<Record<string, PredicateKind>>;
 
-const uri = /^[a-z][a-z0-9+.-]*:\S{1,1000}$/i;
+const uri = /^[a-z][a-z0-9+.-]*:(?:\/\/)?[^\s/]\S{0,1000}$/i;
 
 /**
  * What a `--type` stands for: a short name, or any URI; the URI of a known type is held against the type's schema, too.
