@@ -32,7 +32,9 @@ export async function judge(question: Question, tagAge: number, evidenceAge: num
     if (isBare(evidence) && ref.digest !== undefined) await withDeadline(store.confirm(ref, evidenceAge), signal);
     const facts = factsOf(digest, evidence, situationOf(question));
     const results = evaluateAll(matched, facts);
-    for (const [index, match] of matched.entries()) raiseMark(question, match, results[index], facts.proofs);
+    // Where every platform is asked, what the index says is not what the image is accepted for.
+    for (const [index, match] of matched.entries())
+      if (match.policy.platforms !== "each") raiseMark(question, match, results[index], facts.proofs);
     const platforms = await judgePlatforms(question, digest, results, evidenceAge);
     return {
       digest,

@@ -5,7 +5,7 @@ import { signaturesBy } from "./evidence/signed-by.ts";
 import type { SignatureFormat, VerifiedSignature } from "./formats/format.ts";
 import type { Signer } from "./keys/signer.ts";
 import { listChildren } from "./oci/children.ts";
-import { formatReference, formatRepository, type ImageReference } from "./oci/reference.ts";
+import { formatReference, formatRepository, type ImageReference, type RepositoryName } from "./oci/reference.ts";
 import type { Registry } from "./oci/registry.ts";
 import { type Binding, bindingAnnotations, bindingOf, ownAnnotations } from "./policy/binding.ts";
 import { signImage } from "./sign.ts";
@@ -18,6 +18,8 @@ export interface RefreshRequest {
   readonly before: number;
   /** Milliseconds that the new signatures count; default: as long as the old ones did. */
   readonly expiresIn?: number | undefined;
+  /** Where signatures are, if not beside the image. */
+  readonly signatureRepository?: RepositoryName | undefined;
   /** Make and check the signatures, push nothing. */
   readonly dryRun?: boolean | undefined;
   /** Milliseconds since 1970. */
@@ -74,11 +76,11 @@ export async function refreshImage(registry: Registry, request: RefreshRequest):
 /** Signatures by the key that say when they expire. */
 async function expiringSignatures(
   registry: Registry,
-  { image, signer, formats, signal }: RefreshRequest,
+  { image, signatureRepository = image, signer, formats, signal }: RefreshRequest,
   digest: Digest,
 ): Promise<readonly VerifiedSignature[]> {
   const trust = { revision: signer.publicKey.keyId, keys: [signer.publicKey] };
-  const own = await signaturesBy(registry, image, digest, { trust, formats, signal });
+  const own = await signaturesBy(registry, signatureRepository, digest, { trust, formats, signal });
   return own.filter((signature) => !Number.isNaN(expiryOf(signature)));
 }
 
@@ -147,6 +149,7 @@ async function signAgain(
     annotations: { ...otherAnnotations(signature), ...bindingAnnotations({ expiresIn, bindTo }, now) },
     identity: signature.dockerReference === "" ? undefined : signature.dockerReference,
     expectDigest: digest,
+    signatureRepository: request.signatureRepository,
     dryRun,
     now,
     signal,

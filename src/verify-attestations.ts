@@ -79,7 +79,7 @@ async function decide(
 
 /** The policy as it speaks about attestations: whose they are, how many distinct signers. */
 function forAttestations({ policy, ...match }: MatchedPolicy): MatchedPolicy {
-  const { freshness, ...rest } = policy;
+  const { freshness, signedIdentity, ...rest } = policy;
   return { ...match, policy: { ...rest, threshold: Math.max(1, policy.threshold) } };
 }
 

@@ -166,6 +166,50 @@ describe("a policy about platforms", () => {
   });
 });
 
+describe("a rollback", () => {
+  const freshness = { tagBinding: "required", digestOnly: "deny", grace: 0 } as const;
+  const bound = (ref: ImageReference) => ({ annotations: bindingAnnotations({ bindTo: ref }, stage.clock.now) });
+  const onIndex = ({ ref }: Multi) => sign(ref, bound(ref));
+  const onEach = async ({ ref, entries }: Multi) => {
+    for (const { digest } of Object.values(entries)) await sign({ ...ref, digest }, bound(ref));
+  };
+
+  it.each([
+    ["from an index to platforms", onEach, onIndex],
+    ["from platforms to an index", onIndex, onEach],
+  ])("is seen %s", async (_name, signOld, signNew) => {
+    const old = await newIndex();
+    await signOld(old);
+    stage.clock.now += day;
+    const entries = await pushPlatforms(stage.registry, old.ref, "new", ["linux/amd64", "linux/s390x"]);
+    const young = { ...old, entries, index: await pushIndex(stage.registry, old.ref, entries) };
+    await signNew(young);
+    const verifier = stage.verifier([policyOf("index-or-each", { freshness })]);
+    for (let i = 0; i < 2; i++)
+      expect(await verifier.verify({ image: old.text })).toMatchObject({
+        outcome: "allow",
+        digest: young.index.digest,
+      });
+    await pushIndex(stage.registry, old.ref, old.entries);
+    stage.clock.now += 11_000;
+    const refused = await verifier.verify({ image: old.text });
+    expect(refused).toMatchObject({ outcome: "deny", digest: old.index.digest });
+    expect(codesOf(refused)).toContain("ROLLBACK");
+  });
+
+  it("is not what an index is that was signed after its platforms", async () => {
+    const image = await newIndex();
+    await onEach(image);
+    stage.clock.now += 1000;
+    await onIndex(image);
+    for (const rule of ["each", "index-or-each", "index"] as const) {
+      const verifier = stage.verifier([policyOf(rule, { freshness })]);
+      for (const recursive of [false, true, false])
+        expect((await verifier.verify({ image: image.text, recursive })).outcome).toBe("allow");
+    }
+  });
+});
+
 describe("one platform", () => {
   it("is signed and verified by itself", async () => {
     const image = await newIndex();

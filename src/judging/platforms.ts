@@ -5,7 +5,8 @@ import { factsOf, staleness } from "../evidence/reading.ts";
 import type { Child } from "../oci/children.ts";
 import { mapLimit } from "../oci/parallel.ts";
 import { evaluatePolicy } from "../policy/evaluate.ts";
-import type { EvaluationFacts } from "../policy/facts.ts";
+import type { EvaluationFacts, Situation } from "../policy/facts.ts";
+import { markKey } from "../policy/marks.ts";
 import type { MatchedPolicy } from "../policy/match.ts";
 import type { PolicyResult } from "../policy/verdict.ts";
 import { type Question, raiseMark, situationOf } from "./question.ts";
@@ -42,7 +43,7 @@ export async function judgePlatforms(
     const read = await mapLimit(images, childrenAtOnce, (child) => readChild(question, child, evidenceAge));
     const policies = results.map((result, index) => {
       const match = question.matched[index];
-      return match === undefined || needs[index] !== true ? result : overall(match, result, read);
+      return match === undefined || needs[index] !== true ? result : overall(question, match, result, read);
     });
     return {
       policies,
@@ -78,19 +79,36 @@ async function readChild(asked: Question, child: Child, evidenceAge: number): Pr
   const question = { ...asked, part: child.platform };
   const evidence = await withDeadline(store.collect(ref, digest, trust, evidenceAge), signal);
   const { askedAt, listedAt } = evidence;
-  const facts = factsOf(digest, evidence, situationOf(question));
+  const facts = factsOf(digest, evidence, { ...situationOf(question), markOf: newestMark(asked, question) });
   return { child, question, facts, unsafe: staleness({ digest, resolvedAt: listedAt }, evidence), askedAt, listedAt };
 }
 
-function overall(match: MatchedPolicy, onIndex: PolicyResult, read: readonly ReadChild[]): PolicyResult {
+/** A platform is held to what was accepted for it, and to what was for the image as a whole. */
+function newestMark(whole: Question, part: Question): Situation["markOf"] {
+  const [ofWhole, ofPart] = [situationOf(whole).markOf, situationOf(part).markOf];
+  return (policy) => {
+    const marks = [ofWhole?.(policy), ofPart?.(policy)].filter((mark) => mark !== undefined);
+    return marks.length === 0 ? undefined : Math.max(...marks);
+  };
+}
+
+function overall(
+  asked: Question,
+  match: MatchedPolicy,
+  onIndex: PolicyResult,
+  read: readonly ReadChild[],
+): PolicyResult {
   const each = read.map(({ child, question, facts }) => {
     const result = evaluatePolicy(match.policy, false, facts);
-    raiseMark(question, match, result, facts.proofs);
-    return { child, result };
+    return { child, result, raise: () => raiseMark(question, match, result, facts.proofs) };
   });
   const findings = each.length === 0 ? [noImages()] : each.flatMap(({ child, result }) => findingsOf(child, result));
   const own = match.policy.platforms === "index-or-each" ? onIndex.findings : [];
   if (each.length === 0 || each.some(({ result }) => !result.passed)) return failed(onIndex, [...own, ...findings]);
+  // Accepted as a whole since all of it is there.
+  const since = Math.min(...each.map(({ raise }) => raise() ?? Number.NEGATIVE_INFINITY));
+  const key = markKey(match.policy, asked.ref, asked.part);
+  if (key !== undefined && Number.isFinite(since)) asked.marks.raise(key, since);
   return { ...onIndex, passed: true, satisfiedBy: each.flatMap(({ result }) => result.satisfiedBy), findings: [] };
 }
 

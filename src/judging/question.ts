@@ -35,15 +35,16 @@ export function situationOf({ ref, now, marks, part }: Question): Situation {
   };
 }
 
-/** What a policy has passed must not be passed by something older under the same name. */
+/** What a policy has passed must not be passed by something older under the same name. The mark, where it has one. */
 export function raiseMark(
   { ref, marks, part }: Question,
   { policy }: MatchedPolicy,
   result: PolicyResult | undefined,
   proofs: readonly VerifiedSignature[],
-): void {
+): number | undefined {
   const key = markKey(policy, ref, part);
-  if (key === undefined || result?.passed !== true) return;
+  if (key === undefined || result?.passed !== true) return undefined;
   const mark = markOf(policy, result.satisfiedBy, proofs);
   if (mark !== undefined) marks.raise(key, mark);
+  return mark;
 }

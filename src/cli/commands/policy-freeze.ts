@@ -10,6 +10,7 @@ import { plain } from "../print.ts";
 import { createProgress } from "../progress.ts";
 import { connect, registryOptions } from "../registry.ts";
 import { createResults } from "../results.ts";
+import { signatureRepositoryOf, signatureRepositoryOption } from "../signature-repository.ts";
 
 const concurrency = 4;
 
@@ -31,16 +32,18 @@ export const command = defineCommand({
   options: {
     key: { short: "k", value: "KEY", summary: "public key: a file, or env://NAME", required: true, completes: "files" },
     ...imagesOption,
+    ...signatureRepositoryOption,
     ...registryOptions,
   },
   async run(context, args, options) {
     const { io } = context;
     const keys = await loadPublicKeys(options.key, { env: io.env, resolvePath: context.resolvePath });
+    const signatureRepository = signatureRepositoryOf(context, options["signature-repository"]);
     const registry = await connect(context, options);
     const images = await imagesOf(registry, args.image, options.registry, io.signal);
     const progress = createProgress(context, "listing", images.length);
     const frozen = await mapLimit(images, concurrency, async (image) => {
-      const result = await freezeImage(registry, { image, keys, formats, signal: io.signal });
+      const result = await freezeImage(registry, { image, keys, formats, signatureRepository, signal: io.signal });
       progress.step(formatReference(image));
       return result;
     });

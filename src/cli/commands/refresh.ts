@@ -3,9 +3,9 @@ import { formats } from "../../formats/index.ts";
 import { openSigner } from "../../keys/index.ts";
 import { mapLimit } from "../../oci/parallel.ts";
 import { formatReference, formatRepository, type ImageReference } from "../../oci/reference.ts";
-import { parseDuration } from "../../policy/settings.ts";
 import { type RefreshedImage, refreshImage } from "../../refresh.ts";
 import { defineCommand } from "../command.ts";
+import { durationFlag } from "../durations.ts";
 import { imagesOf, imagesOption } from "../images.ts";
 import type { Output } from "../io.ts";
 import { passwordOption, passwordSource } from "../key-pair.ts";
@@ -13,6 +13,7 @@ import { formatFinding, formatFindings, paint, plain } from "../print.ts";
 import { createProgress } from "../progress.ts";
 import { connect, registryOptions } from "../registry.ts";
 import { createResults } from "../results.ts";
+import { signatureRepositoryOf, signatureRepositoryOption } from "../signature-repository.ts";
 
 const concurrency = 4;
 
@@ -48,17 +49,27 @@ export const command = defineCommand({
     expires: { value: "TIME", summary: "how long the new signatures count; default: as long as the old ones did" },
     ...imagesOption,
     "dry-run": { summary: "make and prove the signatures, push nothing" },
+    ...signatureRepositoryOption,
     ...registryOptions,
   },
   async run(context, args, options) {
     const { io } = context;
-    const before = parseDuration(options.before);
-    const expiresIn = options.expires === undefined ? undefined : parseDuration(options.expires);
+    const before = durationFlag("--before", options.before) ?? 0;
+    const expiresIn = durationFlag("--expires", options.expires);
+    const signatureRepository = signatureRepositoryOf(context, options["signature-repository"]);
     const registry = await connect(context, options);
     const images = await imagesOf(registry, args.image, options.registry, io.signal);
     const password = passwordSource(context, options["password-file"]);
     const signer = await openSigner(options.key, { env: io.env, resolvePath: context.resolvePath, password });
-    const request = { signer, formats, before, expiresIn, dryRun: options["dry-run"], signal: io.signal };
+    const request = {
+      signer,
+      formats,
+      signatureRepository,
+      before,
+      expiresIn,
+      dryRun: options["dry-run"],
+      signal: io.signal,
+    };
 
     const progress = createProgress(context, "refreshing", images.length);
     const results = createResults<RefreshResult>(context, (result) => formatResult(io.stdout, result));

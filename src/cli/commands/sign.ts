@@ -5,10 +5,10 @@ import { openSigner } from "../../keys/index.ts";
 import { mapLimit } from "../../oci/parallel.ts";
 import { formatReference, type ImageReference, parseReference } from "../../oci/reference.ts";
 import { bindingAnnotations, ownAnnotations } from "../../policy/binding.ts";
-import { parseDuration } from "../../policy/settings.ts";
 import { type SignedImage, signImage } from "../../sign.ts";
 import { annotationOption, parseAnnotations } from "../annotations.ts";
 import { defineCommand } from "../command.ts";
+import { durationFlag } from "../durations.ts";
 import { formatNames, formatsOf } from "../formats.ts";
 import type { Output } from "../io.ts";
 import { passwordOption, passwordSource } from "../key-pair.ts";
@@ -80,7 +80,7 @@ export const command = defineCommand({
     // Everything that can be wrong is looked at before the first image is signed.
     const images = args.image.map((image) => parseReference(image));
     const annotations = refuseOwn(parseAnnotations(options.annotation));
-    const expiresIn = options.expires === undefined ? undefined : parseDuration(options.expires);
+    const expiresIn = durationFlag("--expires", options.expires);
     const bind = (image: ImageReference, now: number) =>
       bindingAnnotations({ expiresIn, bindTo: options["bind-tag"] ? image : undefined }, now);
     for (const image of images) bind(image, io.now());
