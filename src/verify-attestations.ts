@@ -1,7 +1,7 @@
 import { errorCodes, type Finding, TrustError, toFinding } from "./errors.ts";
 import { withDeadline } from "./evidence/deadline.ts";
+import { createStores } from "./evidence/mirrored-stores.ts";
 import { attestationFactsOf, staleness } from "./evidence/reading.ts";
-import { createEvidenceStore, type EvidenceStore } from "./evidence/store.ts";
 import { countAttestation, type VerifiedAttestation } from "./formats/format.ts";
 import { formats } from "./formats/index.ts";
 import { parseReference } from "./oci/reference.ts";
@@ -9,6 +9,7 @@ import { objectionTo } from "./policy/counting.ts";
 import { evaluatePolicy } from "./policy/evaluate.ts";
 import { type EvaluationFacts, isBy } from "./policy/facts.ts";
 import { isMatchedByEnforcingClusterPolicy, type MatchedPolicy, matchPolicies } from "./policy/match.ts";
+import { mirrorsOf } from "./policy/mirrors.ts";
 import type { TrustPolicy } from "./policy/policy.ts";
 import { trustOf } from "./policy/trust-material.ts";
 import { type PolicyResult, type Verdict, verdictOf } from "./policy/verdict.ts";
@@ -33,8 +34,8 @@ export interface AttestationVerifier {
 }
 
 export function createAttestationVerifier(options: VerifierOptions): AttestationVerifier {
-  const store = createEvidenceStore({ ...options, formats });
-  return { verify: (request) => decide(options, store, request) };
+  const storeOf = createStores({ ...options, formats });
+  return { verify: (request) => decide(options, storeOf, request) };
 }
 
 /**
@@ -48,7 +49,7 @@ export function createAttestationVerifier(options: VerifierOptions): Attestation
  */
 async function decide(
   options: VerifierOptions,
-  store: EvidenceStore,
+  storeOf: ReturnType<typeof createStores>,
   { image, predicateType, signal }: AttestationRequest,
 ): Promise<AttestationVerdict> {
   const { settings, referenceOf = parseReference } = options;
@@ -62,6 +63,7 @@ async function decide(
       const policies = matched.map(({ policy, excluded }) => evaluatePolicy(policy, excluded, undefined));
       return { verdict: verdictOf({ ...base, noMatch, exempt: matched.length > 0, policies }), attestations: [] };
     }
+    const store = storeOf(mirrorsOf(matched));
     const resolved = await withDeadline(store.resolve(ref, settings.tagTtl), signal); // 2
     const { digest } = resolved;
     const search = { attestations: true, predicateType };

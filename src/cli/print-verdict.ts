@@ -1,5 +1,5 @@
 import type { SignerIdentity } from "../formats/format.ts";
-import type { PolicyResult, Verdict } from "../policy/verdict.ts";
+import type { PolicyResult, Satisfaction, Verdict } from "../policy/verdict.ts";
 import type { Output } from "./io.ts";
 import { formatFindings, paint, plain } from "./print.ts";
 
@@ -26,10 +26,14 @@ function indent(text: string): string {
 }
 
 function formatPolicy(output: Output, { name, mode, passed, satisfiedBy, findings }: PolicyResult): string {
-  const by = satisfiedBy.map(({ authority, signer }) => `${authority} (${formatSigner(signer)})`).join(", ");
+  const by = satisfiedBy.map(formatSatisfaction).join(", ");
   const state = passed ? `passed${by === "" ? "" : `: signed by ${by}`}` : "not passed";
   const shownMode = mode === "enforce" ? "" : `, mode ${mode}`;
   return line("policy", plain(`${name}${shownMode} ${state}`)) + formatFindings(output, findings, "    ");
+}
+
+function formatSatisfaction({ authority, signer, expiresAt }: Satisfaction): string {
+  return `${authority} (${formatSigner(signer)}${expiresAt === undefined ? "" : `, until ${expiresAt}`})`;
 }
 
 function formatSigner(signer: SignerIdentity): string {
