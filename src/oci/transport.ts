@@ -158,6 +158,9 @@ function lengthOf(body: RequestBody | undefined): Record<string, string> {
   return { "Content-Length": String(body instanceof Uint8Array ? body.length : body.size) };
 }
 
+/** Bytes of a body that wait for the connection: enough for the source not to stand still meanwhile. */
+const maxQueued = 512 * 1024;
+
 async function writeBody(sent: ClientRequest, body: RequestBody | undefined): Promise<void> {
   if (body === undefined || body instanceof Uint8Array) {
     sent.end(body);
@@ -173,7 +176,7 @@ async function writeBody(sent: ClientRequest, body: RequestBody | undefined): Pr
     if (answered || sent.destroyed) return;
     size += piece.length;
     if (size > body.size) break;
-    if (!sent.write(piece)) await drained(sent);
+    if (!sent.write(piece) && sent.writableLength > maxQueued) await drained(sent);
   }
   if (size !== body.size)
     throw new TrustError("CONTENT_MISMATCH", "the content to send is not as long as it said", {
