@@ -22,7 +22,7 @@ const layers: readonly (readonly string[])[] = [
   ["src/replace.ts"],
   ["src/attached/"],
   ["src/copy/"],
-  ["src/sign.ts", "src/attest.ts", "src/blob.ts", "src/copy.ts", "src/audit.ts", "src/workload.ts"],
+  ["src/sign.ts", "src/attest.ts", "src/blob.ts", "src/copy.ts", "src/audit.ts", "src/clean.ts", "src/workload.ts"],
   ["src/refresh.ts", "src/freeze.ts"],
   ["src/index.ts"],
   ["src/registry/", "webhook/"],

@@ -29,7 +29,7 @@ describe("in bash", () => {
 
   test("offers commands, groups and what is in them", () => {
     expect(offered("")).toEqual(expect.arrayContaining(["sign", "verify", "key", "registry", "help"]));
-    expect(offered("si")).toEqual(["sign"]);
+    expect(offered("si")).toEqual(["sign", "sign-blob"]);
     expect(offered("key", "")).toEqual(["generate", "import", "public"]);
     expect(offered("registry", "user", "")).toEqual(["add", "remove"]);
     expect(offered("help", "key", "g")).toEqual(["generate"]);
