@@ -7,7 +7,7 @@ import type { Descriptor, Platform } from "../oci/manifest.ts";
 import { mapLimit } from "../oci/parallel.ts";
 import { formatReference, type ImageReference, manifestReference } from "../oci/reference.ts";
 import type { Registry, RequestOptions } from "../oci/registry.ts";
-import { imageFor } from "./platform.ts";
+import { digestFor } from "./platform.ts";
 
 /** One side of a copy. */
 export interface ImagePlace {
@@ -33,7 +33,7 @@ export interface CopyPlan {
 }
 
 export interface PlanOptions extends RequestOptions {
-  /** Copy nothing but this digest; what the source's name stands for, before a platform is chosen. */
+  /** Copy nothing but this digest. */
   readonly expectDigest?: Digest | undefined;
   /** The image for one platform alone. */
   readonly platform?: Platform | undefined;
@@ -46,20 +46,20 @@ const maxKept = 32 * 1024 * 1024;
 
 /** Reads what the source's name stands for, with everything attached to it and to each platform. */
 export async function planCopy({ registry, image }: ImagePlace, options: PlanOptions): Promise<CopyPlan> {
-  const whole = await readTree(registry, image, manifestReference(image), options);
-  const top = whole.at(-1) ?? whole[0];
-  expectDigest(image, top.descriptor.digest, options.expectDigest);
-  const nodes =
-    options.platform === undefined ? whole : await narrowed({ registry, image }, whole, options.platform, options);
-  const root = nodes.at(-1) ?? top;
-  if (options.withAttached === false) return { root, image: nodes, artifacts: [], read: new Map(), leftOut: [] };
+  const { platform, signal } = options;
+  const reference =
+    platform === undefined ? manifestReference(image) : await digestFor(registry, image, platform, { signal });
+  const nodes = await readTree(registry, image, reference, { signal });
   const subjects = nodes.toReversed().map(({ descriptor }) => descriptor.digest);
-  const { attached, unreadable } = await findAttached(registry, image, subjects, options);
+  const root = nodes.at(-1) ?? nodes[0];
+  expectDigest(image, root.descriptor.digest, options.expectDigest);
+  if (options.withAttached === false) return { root, image: nodes, artifacts: [], read: new Map(), leftOut: [] };
+  const { attached, unreadable } = await findAttached(registry, image, subjects, { signal });
   const own = new Set(subjects);
   // An image that stands among its own referrers, or under a tag of signatures, is none of them.
   const others = attached.filter((item) => !own.has(item.root.descriptor.digest));
   const findings = unreadable.map(({ digest: _, subject: __, tag: ___, ...finding }) => finding);
-  return { root, image: nodes, ...(await classified({ registry, image }, others, findings, options)) };
+  return { root, image: nodes, ...(await classified({ registry, image }, others, findings, { signal })) };
 }
 
 function expectDigest(image: ImageReference, found: Digest, expected: Digest | undefined): void {
@@ -68,21 +68,6 @@ function expectDigest(image: ImageReference, found: Digest, expected: Digest | u
     expected,
     found,
   });
-}
-
-/** What belongs to one platform of the image. */
-async function narrowed(
-  { registry, image }: ImagePlace,
-  whole: readonly ManifestNode[],
-  platform: Platform,
-  options: RequestOptions,
-): Promise<readonly ManifestNode[]> {
-  const top = whole.at(-1);
-  if (top === undefined) return whole;
-  const { digest } = await imageFor({ registry, name: image }, top, platform, options);
-  const node = whole.find(({ descriptor }) => descriptor.digest === digest);
-  if (node?.manifest.kind === "manifest") return [node];
-  return readTree(registry, image, digest, options);
 }
 
 /** Tells the kinds apart; what lacks the blob that would say so is left out. */

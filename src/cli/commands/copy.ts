@@ -1,6 +1,6 @@
-import { formatPlatform, parsePlatform } from "../../copy/platform.ts";
 import { type CopiedImage, copyImage } from "../../copy.ts";
 import { parseDigest } from "../../crypto/digest.ts";
+import { formatPlatform, parsePlatform } from "../../oci/children.ts";
 import { defineCommand } from "../command.ts";
 import { createLocator } from "../locate.ts";
 import { openTarget } from "../locate-target.ts";
