@@ -13,7 +13,7 @@ import {
 } from "./copy/transfer.ts";
 import type { Digest } from "./crypto/digest.ts";
 import { type Finding, TrustError } from "./errors.ts";
-import { formatReference, type ImageReference } from "./oci/reference.ts";
+import { formatReference, type ImageReference, type RepositoryName } from "./oci/reference.ts";
 
 export type { ImagePlace } from "./copy/plan.ts";
 export type { CopyMonitor } from "./copy/transfer.ts";
@@ -97,14 +97,18 @@ function expectTarget(image: ImageReference, { root }: CopyPlan): void {
 function startTransfer(source: ImagePlace, target: ImagePlace, plan: CopyPlan, options: CopyOptions): Transfer {
   return {
     source: source.registry,
-    from: source.image,
+    from: repositoryOf(source.image),
     target: target.registry,
-    to: target.image,
+    to: repositoryOf(target.image),
     monitor: options.monitor ?? nobody,
     read: plan.read,
     signal: options.signal,
     counts: { manifests: 0, blobs: 0, bytes: 0, mounted: 0, skipped: 0 },
   };
+}
+
+function repositoryOf({ registry, repository }: ImageReference): RepositoryName {
+  return { registry, repository };
 }
 
 /** Says how much there is to do, and counts what is done already. */

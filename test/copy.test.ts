@@ -207,6 +207,16 @@ describe("what is at the destination", () => {
     expect((await http.resolve(parseReference(`${host}/app:2`))).digest).toBe(scene.index.descriptor.digest);
   });
 
+  test("has everything when the source was named by digest", async () => {
+    const [from, to] = [await overHttp({ referrers: true }), await overHttp({})];
+    const scene = await setScene(from.registry, from.image);
+    const { registry, repository } = from.image;
+    const { digest } = scene.index.descriptor;
+    const copied = await copy({ ...from, image: { registry, repository, digest } }, to);
+    expect(copied).toMatchObject({ signatures: 7, attestations: 2, sboms: 1, referrers: 5 });
+    await expectScene(to, scene);
+  });
+
   test("by digest alone has no tag", async () => {
     const [from, to] = [await overHttp({}), await overHttp({})];
     const image = makeImage("one");

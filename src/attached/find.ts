@@ -63,14 +63,15 @@ interface Search extends FindOptions {
  */
 export async function findAttached(
   registry: Registry,
-  name: RepositoryName,
+  { registry: host, repository }: RepositoryName,
   subjects: readonly Digest[],
   options: FindOptions = {},
 ): Promise<FoundAttached> {
   const search: Search = {
     ...options,
     registry,
-    name,
+    // A name that comes with a digest would turn every tag into that digest.
+    name: { registry: host, repository },
     seen: new Set(subjects),
     unreadable: [],
     count: 0,

@@ -3,9 +3,9 @@ import type { VerifiedAttestation } from "../formats/format.ts";
 import { predicateKindOf } from "../formats/predicate-types.ts";
 import { mapLimit } from "../oci/parallel.ts";
 import { categoriesOf } from "../policy/verdict.ts";
-import type { VerifierOptions } from "../verify.ts";
-import { type AttestationVerdict, createAttestationVerifier } from "../verify-attestations.ts";
+import type { AttestationVerdict } from "../verify-attestations.ts";
 import type { CommandContext } from "./command.ts";
+import type { ImageJudge } from "./image-judge.ts";
 import type { Output } from "./io.ts";
 import { escapeControls, paint, plain, toJson } from "./print.ts";
 import { formatVerdict } from "./print-verdict.ts";
@@ -17,19 +17,18 @@ const concurrency = 2;
 /** `trust verify --type`: judges and prints; the exit code. */
 export async function verifyAttestations(
   context: CommandContext,
-  options: VerifierOptions,
+  judge: ImageJudge,
   type: string,
   images: readonly string[],
 ): Promise<number> {
   const { io, output } = context;
   const predicateType = predicateKindOf(type).uri;
-  const verifier = createAttestationVerifier(options);
   const progress = createProgress(context, "verifying", images.length);
   const waiting = new Map<number, AttestationVerdict>();
   let next = 0;
   if (output === "json") io.stdout.write("[");
   const categories = await mapLimit(images, concurrency, async (image, index) => {
-    const result = await verifier.verify({ image, predicateType, signal: io.signal });
+    const result = await judge.verifyAttestations({ image, predicateType, signal: io.signal });
     progress.step(image);
     progress.clear();
     waiting.set(index, result);
@@ -41,6 +40,7 @@ export async function verifyAttestations(
     return categoriesOf(result.verdict);
   });
   if (output === "json") io.stdout.write("]\n");
+  await judge.close();
   return exitCodeOf(categories.flat());
 }
 

@@ -5,7 +5,7 @@ import type { CommandContext } from "./command.ts";
 import { isInLayout, type LocatedImage } from "./locate.ts";
 
 /** Where an image is put. */
-export interface TargetImage extends Omit<LocatedImage, "layout"> {
+export interface TargetImage extends Omit<LocatedImage, "isNamed"> {
   /** Makes what was copied visible where that takes a last step. */
   finish(copied: Pick<CopiedImage, "digest" | "mediaType" | "size">): Promise<void>;
   close(): Promise<void>;

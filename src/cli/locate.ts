@@ -11,14 +11,16 @@ export interface LocatedImage {
   readonly registry: Registry;
   /** In a layout: by digest, under the name that is recorded there. */
   readonly image: ImageReference;
-  /** Where it is not in a registry. */
-  readonly layout?: Layout;
+  /** False for an image in a layout that says no name: it cannot be signed by name. */
+  readonly isNamed: boolean;
 }
 
 /** Finds images by what users write: `[HOST/]REPOSITORY[:TAG][@DIGEST]`, or `oci-layout:PATH[:TAG][@DIGEST]`. */
 export interface Locator {
   /** Throws `REFERENCE_INVALID`, and for layouts what opening them and finding the image throw. */
   find(text: string): Promise<LocatedImage>;
+  /** Every image of a layout, as `find` takes them; of one image, that one. */
+  list(text: string): Promise<readonly string[]>;
   /** What an image is judged with; for one in a layout that layout, under the recorded name or the one that is given. */
   verifierOptions(options: VerifierOptions, text: string, name?: ImageReference): Promise<VerifierOptions>;
   close(): Promise<void>;
@@ -36,10 +38,11 @@ export function createLocator(context: CommandContext, registry: Registry): Loca
   const find = async (text: string): Promise<LocatedImage> => {
     if (isInLayout(text)) return findInLayout(context, layouts, text);
     const image = parseReference(text);
-    return { text: formatReference(image), registry, image };
+    return { text: formatReference(image), registry, image, isNamed: true };
   };
   return {
     find,
+    list: (text) => listLayout(context, layouts, text),
     async verifierOptions(options, text, name) {
       if (!isInLayout(text)) return options;
       try {
@@ -72,10 +75,27 @@ async function findInLayout(
   layouts: Map<string, Promise<Layout>>,
   text: string,
 ): Promise<LocatedImage> {
-  const { imageIn, openLayoutAt, parseLayoutPlace } = await import("../oci/locate.ts");
+  const { imageIn, isNamed } = await import("../oci/locate.ts");
+  const { layout, place } = await openPlace(context, layouts, text);
+  const image = await imageIn(layout, place);
+  return { text, registry: layout, image, isNamed: isNamed(image) };
+}
+
+async function listLayout(
+  context: CommandContext,
+  layouts: Map<string, Promise<Layout>>,
+  text: string,
+): Promise<readonly string[]> {
+  const { suffixesOf } = await import("../oci/locate.ts");
+  const { layout, place } = await openPlace(context, layouts, text);
+  if (place.name !== undefined || place.digest !== undefined) return [text];
+  return (await suffixesOf(layout)).map((suffix) => `${text}${suffix}`);
+}
+
+async function openPlace(context: CommandContext, layouts: Map<string, Promise<Layout>>, text: string) {
+  const { openLayoutAt, parseLayoutPlace } = await import("../oci/locate.ts");
   const place = await parseLayoutPlace(text.slice(scheme.length), context.resolvePath);
   const opening = layouts.get(place.path) ?? openLayoutAt(place.path);
   layouts.set(place.path, opening);
-  const layout = await opening;
-  return { text, registry: layout, image: await imageIn(layout, place), layout };
+  return { layout: await opening, place };
 }

@@ -97,6 +97,21 @@ export async function imageIn(
   return { ...unnamed, digest: descriptor.digest };
 }
 
+/** What each image of a layout is called after its path: `:NAME`, or `@DIGEST` where it has no name. */
+export async function suffixesOf(layout: Layout): Promise<readonly string[]> {
+  const suffixes = (await layout.images()).map((image) => {
+    const whole = recordedName(image);
+    const name = whole === undefined ? recordedTag(image) : formatReference(whole);
+    return name === undefined || whole?.digest !== undefined ? `@${image.digest}` : `:${name}`;
+  });
+  return [...new Set(suffixes)];
+}
+
+/** Whether a reference that `imageIn` gave has a recorded name. */
+export function isNamed(image: ImageReference): boolean {
+  return image.registry !== unnamed.registry;
+}
+
 function isCalled(image: Descriptor, name: string): boolean {
   if (recordedTag(image) === name) return true;
   const whole = recordedName(image);

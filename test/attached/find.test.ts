@@ -54,6 +54,16 @@ describe("what is attached to an image", () => {
     ]);
   });
 
+  test("is found whatever the name is that it is asked by", async () => {
+    const running = await serveRegistry();
+    const scene = await setScene(registry, nameAt(running));
+    const { digest } = scene.index.descriptor;
+    const named = { ...nameAt(running), digest };
+    const { attached } = await findAttached(registry, named, [digest]);
+    expect(attached.flatMap(({ tag }) => tag ?? [])).toHaveLength(3);
+    expect(attached.some(({ root }) => root.descriptor.digest === digest)).toBe(false);
+  });
+
   test("of more than can be read is an error, or what there is where a part will do", async () => {
     const running = await serveRegistry();
     const image = makeImage("one");

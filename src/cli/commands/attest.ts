@@ -6,12 +6,12 @@ import { makePredicate } from "../../formats/predicate.ts";
 import { predicateKindOf, predicateKinds } from "../../formats/predicate-types.ts";
 import { openSigner } from "../../keys/index.ts";
 import { mapLimit } from "../../oci/parallel.ts";
-import { formatReference, type ImageReference, parseReference } from "../../oci/reference.ts";
 import { defineCommand } from "../command.ts";
 import { formatNames, formatsOf } from "../formats.ts";
 import { readInput } from "../input.ts";
 import type { Output } from "../io.ts";
 import { passwordOption, passwordSource } from "../key-pair.ts";
+import { createLocator, isInLayout } from "../locate.ts";
 import { formatFinding, paint, plain } from "../print.ts";
 import { createProgress } from "../progress.ts";
 import { connect, registryOptions } from "../registry.ts";
@@ -45,7 +45,7 @@ export const command = defineCommand({
         "trust attest --key ci.key --type https://example.com/tests/v1 --predicate - registry.example.com/app:1.2 < result.json",
     },
   ],
-  arguments: { image: { summary: "an image, by tag or digest", many: true } },
+  arguments: { image: { summary: "an image, by tag or digest; or oci-layout:DIR[:TAG]", many: true } },
   options: {
     key: {
       short: "k",
@@ -81,14 +81,15 @@ export const command = defineCommand({
   async run(context, args, options) {
     const { io } = context;
     // Everything that can be wrong is looked at before the first attestation is made.
-    const images = args.image.map((image) => parseReference(image));
+    const registry = await connect(context, options);
+    const locator = createLocator(context, registry);
+    const images = await mapLimit(args.image, concurrency, locator.find);
     const kind = predicateKindOf(options.type);
     const expectDigest = options["expect-digest"] === undefined ? undefined : parseDigest(options["expect-digest"]);
     const formats = formatsOf(options.format);
     const signatureRepository = signatureRepositoryOf(context, options["signature-repository"]);
     const file = await readInput(context, options.predicate, "the predicate", maxAttestationBytes);
     const predicate = await makePredicate(kind, file, io.now());
-    const registry = await connect(context, options);
     const password = passwordSource(context, options["password-file"]);
     const signer = await openSigner(options.key, { env: io.env, resolvePath: context.resolvePath, password });
     const made = { signer, formats, predicateType: kind.uri, predicate, replace: options.replace };
@@ -97,14 +98,15 @@ export const command = defineCommand({
     const progress = createProgress(context, "attesting", images.length);
     const results = createResults<AttestResult>(context, (result) => formatResult(io.stdout, result));
     const atOnce = predicate.length > largePredicate ? 1 : concurrency;
-    const done = await mapLimit(images, atOnce, async (image, index) => {
-      const result = await attempt(image, () => attestImage(registry, { ...request, image, now: io.now() }));
-      progress.step(formatReference(image));
+    const done = await mapLimit(images, atOnce, async ({ registry: place, image, text }, index) => {
+      const result = await attempt(text, () => attestImage(place, { ...request, image, now: io.now() }));
+      progress.step(text);
       progress.clear();
       results.add(result, index);
       return result;
     });
     results.end();
+    await locator.close();
     return exitCodeOf(done.flatMap((result) => ("error" in result ? [result.error.category] : [])));
   },
 });
@@ -113,12 +115,12 @@ export const command = defineCommand({
 type AttestResult = AttestedImage | { readonly image: string; readonly error: Finding };
 
 /** One image's failure is not another's; a bug ends the command. */
-async function attempt(image: ImageReference, attest: () => Promise<AttestedImage>): Promise<AttestResult> {
+async function attempt(image: string, attest: () => Promise<AttestedImage>): Promise<AttestResult> {
   try {
-    return await attest();
+    return { ...(await attest()), ...(isInLayout(image) ? { image } : {}) };
   } catch (error) {
     if (asTrustError(error).category === "internal") throw error;
-    return { image: formatReference(image), error: toFinding(error) };
+    return { image, error: toFinding(error) };
   }
 }
 

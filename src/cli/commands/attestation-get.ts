@@ -4,8 +4,9 @@ import { predicateKindOf } from "../../formats/predicate-types.ts";
 import { statedTime } from "../../formats/stated-time.ts";
 import { predicateOf } from "../../formats/statement.ts";
 import { categoriesOf } from "../../policy/verdict.ts";
-import { createAttestationVerifier } from "../../verify-attestations.ts";
+
 import { defineCommand } from "../command.ts";
+import { createImageJudge } from "../image-judge.ts";
 import type { Output } from "../io.ts";
 import { openVerifier, policyOptions } from "../policies.ts";
 import { escapeControls } from "../print.ts";
@@ -41,9 +42,9 @@ export const command = defineCommand({
   async run(context, { image }, options) {
     const { io } = context;
     const predicateType = predicateKindOf(options.type).uri;
-    const { options: opened } = await openVerifier(context, options);
-    const verifier = createAttestationVerifier(opened);
-    const { verdict, attestations } = await verifier.verify({ image, predicateType, signal: io.signal });
+    const judge = createImageJudge(context, await openVerifier(context, options), options);
+    const { verdict, attestations } = await judge.verifyAttestations({ image, predicateType, signal: io.signal });
+    await judge.close();
     const code = exitCodeOf(categoriesOf(verdict));
     if (code !== 0 || attestations.length === 0) {
       io.stderr.write(formatVerdict(io.stderr, verdict));

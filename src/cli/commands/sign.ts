@@ -3,7 +3,7 @@ import { asTrustError, exitCodeOf, type Finding, TrustError, toFinding } from ".
 import type { SignatureFormat } from "../../formats/format.ts";
 import { openSigner } from "../../keys/index.ts";
 import { mapLimit } from "../../oci/parallel.ts";
-import { formatReference, type ImageReference, parseReference } from "../../oci/reference.ts";
+import { type ImageReference, parseReference } from "../../oci/reference.ts";
 import { bindingAnnotations, ownAnnotations } from "../../policy/binding.ts";
 import { type SignedImage, signImage } from "../../sign.ts";
 import { annotationOption, parseAnnotations } from "../annotations.ts";
@@ -12,6 +12,7 @@ import { durationFlag } from "../durations.ts";
 import { formatNames, formatsOf } from "../formats.ts";
 import type { Output } from "../io.ts";
 import { passwordOption, passwordSource } from "../key-pair.ts";
+import { createLocator, isInLayout, type LocatedImage } from "../locate.ts";
 import { partsOf } from "../parts.ts";
 import { formatFinding, paint, plain } from "../print.ts";
 import { createProgress } from "../progress.ts";
@@ -48,7 +49,7 @@ export const command = defineCommand({
         "trust sign --key release.key --format bundle --format cosign -a commit=4f2a registry.example.com/app:1.2",
     },
   ],
-  arguments: { image: { summary: "an image, by tag or digest", many: true } },
+  arguments: { image: { summary: "an image, by tag or digest; or oci-layout:DIR[:TAG]", many: true } },
   options: {
     key: {
       short: "k",
@@ -78,18 +79,21 @@ export const command = defineCommand({
   async run(context, args, options) {
     const { io } = context;
     // Everything that can be wrong is looked at before the first image is signed.
-    const images = args.image.map((image) => parseReference(image));
+    const registry = await connect(context, options);
+    const locator = createLocator(context, registry);
+    const images = await mapLimit(args.image, concurrency, locator.find);
     const annotations = refuseOwn(parseAnnotations(options.annotation));
     const expiresIn = durationFlag("--expires", options.expires);
     const bind = (image: ImageReference, now: number) =>
       bindingAnnotations({ expiresIn, bindTo: options["bind-tag"] ? image : undefined }, now);
-    for (const image of images) bind(image, io.now());
+    for (const { image } of images) bind(image, io.now());
     const expectDigest = options["expect-digest"] === undefined ? undefined : parseDigest(options["expect-digest"]);
     const chosen = formatsOf(options.format);
     const parts = partsOf(options);
-    const identity = checkIdentity(options.identity, chosen, images);
+    const identity = checkIdentity(options.identity, chosen, images.length);
+    for (const located of images)
+      if (options["bind-tag"] || identity === undefined) checkName(located, chosen, options);
     const signatureRepository = signatureRepositoryOf(context, options["signature-repository"]);
-    const registry = await connect(context, options);
     const password = passwordSource(context, options["password-file"]);
     const signer = await openSigner(options.key, { env: io.env, resolvePath: context.resolvePath, password });
     const request = {
@@ -104,16 +108,17 @@ export const command = defineCommand({
 
     const progress = createProgress(context, "signing", images.length);
     const results = createResults<SignResult>(context, (result) => formatResult(io.stdout, result));
-    const done = await mapLimit(images, concurrency, async (image, index) => {
+    const done = await mapLimit(images, concurrency, async ({ registry: place, image, text }, index) => {
       const now = io.now();
       const signed = { image, annotations: { ...annotations, ...bind(image, now) }, now, signal: io.signal };
-      const result = await attempt(image, () => signImage(registry, { ...request, ...signed }));
-      progress.step(formatReference(image));
+      const result = await attempt(text, () => signImage(place, { ...request, ...signed }));
+      progress.step(text);
       progress.clear();
       results.add(result, index);
       return result;
     });
     results.end();
+    await locator.close();
     return exitCodeOf(done.flatMap((result) => ("error" in result ? [result.error.category] : [])));
   },
 });
@@ -122,12 +127,12 @@ export const command = defineCommand({
 type SignResult = SignedImage | { readonly image: string; readonly error: Finding };
 
 /** One image's failure is not another's; a bug ends the command. */
-async function attempt(image: ImageReference, sign: () => Promise<SignedImage>): Promise<SignResult> {
+async function attempt(image: string, sign: () => Promise<SignedImage>): Promise<SignResult> {
   try {
-    return await sign();
+    return { ...(await sign()), ...(isInLayout(image) ? { image } : {}) };
   } catch (error) {
     if (asTrustError(error).category === "internal") throw error;
-    return { image: formatReference(image), error: toFinding(error) };
+    return { image, error: toFinding(error) };
   }
 }
 
@@ -145,15 +150,29 @@ function refuseOwn(annotations: Readonly<Record<string, string>>): Readonly<Reco
 function checkIdentity(
   identity: string | undefined,
   chosen: readonly SignatureFormat[],
-  images: readonly ImageReference[],
+  images: number,
 ): string | undefined {
   if (identity === undefined) return undefined;
   parseReference(identity);
-  if (images.length > 1) throw new TrustError("USAGE", "--identity names one image", { expected: "one IMAGE" });
+  if (images > 1) throw new TrustError("USAGE", "--identity names one image", { expected: "one IMAGE" });
   if (chosen.some((format) => format.name === "cosign")) return identity;
   throw new TrustError("USAGE", "--identity is for the .sig form alone", {
     expected: "--format cosign",
     hint: "A bundle signs a name with: trust sign --bind-tag",
+  });
+}
+
+/** What signs a name needs one, which an image in a layout may not have. */
+function checkName(
+  { isNamed, text }: LocatedImage,
+  chosen: readonly SignatureFormat[],
+  flags: { readonly "bind-tag": boolean },
+): void {
+  if (isNamed || !(flags["bind-tag"] || chosen.some(({ name }) => name === "cosign"))) return;
+  throw new TrustError("USAGE", "the layout does not say what the image is called", {
+    expected: "an image with a name, or a bundle, which signs none",
+    found: text,
+    hint: "Record a name with: trust copy oci-layout:PATH oci-layout:OTHER:HOST/REPOSITORY:TAG",
   });
 }
 

@@ -3,6 +3,7 @@ import { mapLimit } from "../../oci/parallel.ts";
 import { categoriesOf, type Verdict } from "../../policy/verdict.ts";
 import { annotationOption } from "../annotations.ts";
 import { defineCommand } from "../command.ts";
+import { createImageJudge } from "../image-judge.ts";
 import { partsOf } from "../parts.ts";
 import { openVerifier, policyOptions } from "../policies.ts";
 import { formatVerdict } from "../print-verdict.ts";
@@ -19,7 +20,9 @@ export const command = defineCommand({
     "Finds the signatures of each image in all places (referrers API, fallback tag, .sig tag), proves them, and says " +
     "whether they are enough: with --key a signature by one of the keys, with --policy what the policies ask for. A " +
     "denial gives every reason. With --type it is asked for an attestation of that type instead. Exit code 0: every " +
-    "image is allowed; 1: one is not trusted.",
+    "image is allowed; 1: one is not trusted. An image may also lie in an OCI layout, oci-layout:DIR[:TAG] or " +
+    "oci-layout:FILE.tar: nothing else is asked then. Policies judge it by the name that is recorded there, which whoever " +
+    "made the layout chose; --as says it instead.",
   examples: [
     { about: "Signed with the release key", command: "trust verify --key release.pub registry.example.com/app:1.2" },
     {
@@ -35,9 +38,10 @@ export const command = defineCommand({
       command: "trust verify --key ci.pub --type slsaprovenance1 --output json registry.example.com/app:1.2",
     },
   ],
-  arguments: { image: { summary: "an image, by tag or digest", many: true } },
+  arguments: { image: { summary: "an image, by tag or digest; or oci-layout:PATH[:TAG]", many: true } },
   options: {
     ...policyOptions,
+    as: { value: "NAME", summary: "name by which policies judge an image that lies in a layout" },
     recursive: { short: "r", summary: "judge an index and everything below it; the whole is as good as the worst" },
     platform: { value: "OS/ARCH", summary: "of an index, judge what is for this platform, such as linux/arm64/v8" },
     type: {
@@ -48,7 +52,8 @@ export const command = defineCommand({
     ...registryOptions,
   },
   async run(context, { image: images }, options) {
-    const { verifier, save, options: opened } = await openVerifier(context, options, options.annotation);
+    const opened = await openVerifier(context, options, options.annotation);
+    const judge = createImageJudge(context, opened, options);
     const parts = partsOf(options);
     if (options.type !== undefined) {
       if (parts.recursive || parts.platform !== undefined)
@@ -56,20 +61,21 @@ export const command = defineCommand({
           expected: "the digest of the platform: REPOSITORY@DIGEST",
         });
       const { verifyAttestations } = await import("../attestations.ts");
-      return verifyAttestations(context, opened, options.type, images);
+      return verifyAttestations(context, judge, options.type, images);
     }
     const { signal } = context.io;
     const progress = createProgress(context, "verifying", images.length);
     const results = createResults<Verdict>(context, (verdict) => formatVerdict(context.io.stdout, verdict));
     const verdicts = await mapLimit(images, concurrency, async (image, index) => {
-      const verdict = await verifier.verify({ image, ...parts, signal });
+      const verdict = await judge.verify({ image, ...parts, signal });
       progress.step(image);
       progress.clear();
       results.add(verdict, index);
       return verdict;
     });
     results.end();
-    await save();
+    await judge.close();
+    await opened.save();
     return exitCodeOf(verdicts.flatMap(categoriesOf));
   },
 });
