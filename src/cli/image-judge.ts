@@ -1,7 +1,7 @@
 import { formatReference, type ImageReference, parseReference } from "../oci/reference.ts";
 import type { Verdict } from "../policy/verdict.ts";
 import { createVerifier, type VerifierOptions, type VerifyRequest } from "../verify.ts";
-import type { AttestationRequest, AttestationVerdict } from "../verify-attestations.ts";
+import type { AttestationRequest, AttestationVerdict, AttestationVerifier } from "../verify-attestations.ts";
 import type { CommandContext } from "./command.ts";
 import { createLocator, isInLayout } from "./locate.ts";
 import type { OpenVerifier } from "./policies.ts";
@@ -27,6 +27,7 @@ export function createImageJudge(context: CommandContext, opened: OpenVerifier, 
   const locator = createLocator(context, registry);
   const name = flags.as === undefined ? undefined : parseReference(flags.as);
   const optionsFor = (image: string) => locator.verifierOptions(options, image, name);
+  let shared: AttestationVerifier | undefined;
   // The makers of a layout must not choose unseen which policies judge it.
   const trustsName = name !== undefined || flags.policy.length === 0;
   const withName = (verdict: Verdict, own: VerifierOptions): Verdict =>
@@ -41,6 +42,10 @@ export function createImageJudge(context: CommandContext, opened: OpenVerifier, 
     },
     async verifyAttestations(request) {
       const { createAttestationVerifier } = await import("../verify-attestations.ts");
+      if (!isInLayout(request.image)) {
+        shared ??= createAttestationVerifier(options);
+        return shared.verify(request);
+      }
       const own = await optionsFor(request.image);
       const result = await createAttestationVerifier(own).verify(request);
       return { ...result, verdict: withName(result.verdict, own) };
