@@ -12,6 +12,7 @@ import { peer } from "../support/peers.ts";
 import { run, tempDir } from "../support/process.ts";
 import { measureAdmission } from "./admission.ts";
 import { type Command, compare, ms, printTable, type Row } from "./compare.ts";
+import { measureCopies } from "./copy.ts";
 import { countColdRequests } from "./requests.ts";
 import { startStage } from "./stage.ts";
 
@@ -95,4 +96,5 @@ rows.push({
   ratio: (admission.webhook.perSecond / admission.echo.perSecond).toFixed(2),
   aim: "≥ 0.70",
 });
+rows.push(...(await measureCopies(dist, Math.min(rounds, 5))));
 printTable(rows);
