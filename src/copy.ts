@@ -101,10 +101,21 @@ function startTransfer(source: ImagePlace, target: ImagePlace, plan: CopyPlan, o
     target: target.registry,
     to: repositoryOf(target.image),
     monitor: options.monitor ?? nobody,
+    homes: homesOf(plan),
     read: plan.read,
     signal: options.signal,
     counts: { manifests: 0, blobs: 0, bytes: 0, mounted: 0, skipped: 0 },
   };
+}
+
+/** The blobs of artifacts that are in another repository than the image. */
+function homesOf({ image, artifacts }: CopyPlan): ReadonlyMap<Digest, RepositoryName> {
+  const own = new Set(blobsOf(image).map(({ digest }) => digest));
+  return new Map(
+    artifacts.flatMap(({ tree, home }) =>
+      blobsOf(tree).flatMap(({ digest }) => (own.has(digest) ? [] : [[digest, home] as const])),
+    ),
+  );
 }
 
 function repositoryOf({ registry, repository }: ImageReference): RepositoryName {

@@ -6,7 +6,7 @@ import { digestOf } from "../src/crypto/digest.ts";
 import { createHttpRegistry } from "../src/oci/http-registry.ts";
 import { createLayoutTar, type Layout, openLayout } from "../src/oci/layout.ts";
 import { mediaTypes } from "../src/oci/manifest.ts";
-import { type ImageReference, parseReference, referrersTag } from "../src/oci/reference.ts";
+import { type ImageReference, parseReference, parseRepository, referrersTag } from "../src/oci/reference.ts";
 import { listReferrers } from "../src/oci/referrers.ts";
 import type { Registry } from "../src/oci/registry.ts";
 import {
@@ -217,6 +217,27 @@ describe("what is at the destination", () => {
     await expectScene(to, scene);
   });
 
+  test("has the signatures of a separate repository beside it", async () => {
+    const [from, to] = [await overHttp({}), await overHttp({ referrers: true })];
+    const image = makeImage("one");
+    await push(http, from.image, image, "1");
+    const apart = parseRepository(`${from.running.host}/signatures`);
+    const tag = tagOf(image.descriptor, ".sig");
+    const [both, other] = [makeTagged([signatureLayer("both")]), makeTagged([signatureLayer("apart")])];
+    await push(http, from.image, both, tag);
+    await push(http, apart, both, tag);
+    expect(await copy(from, to, { signatureRepository: apart })).toMatchObject({ signatures: 1 });
+    await push(http, apart, other, tag);
+    const bundle = makeBundle(image.descriptor, "apart");
+    await attach(http, apart, bundle, image.descriptor);
+    expect(await copy(from, to, { signatureRepository: apart })).toMatchObject({ signatures: 3, referrers: 1 });
+    const { bytes } = await http.fetchManifest(to.image, tag);
+    expect((JSON.parse(bytes.toString()) as { layers: unknown[] }).layers).toHaveLength(2);
+    const { descriptors } = await http.listReferrers(to.image, image.descriptor.digest, 5);
+    expect(descriptors).toHaveLength(1);
+    await expectBlobs(to, [...other.blobs.slice(1), ...bundle.blobs]);
+  });
+
   test("by digest alone has no tag", async () => {
     const [from, to] = [await overHttp({}), await overHttp({})];
     const image = makeImage("one");
@@ -397,6 +418,15 @@ describe("a copy that cannot be whole", () => {
     expect(await codeOfRejection(copy(from, to, { signal: controller.signal }))).toBe("DEADLINE_EXCEEDED");
     expect(to.running.manifests.has("app/1")).toBe(false);
   });
+});
+
+test("a copy between layouts ends when it is interrupted", async () => {
+  const [from, to] = [await inLayout("from"), await inLayout("to")];
+  await setScene(from.registry, from.image);
+  const controller = new AbortController();
+  const monitor = { begin: () => {}, bytes: () => controller.abort(new Error("interrupted")), item: () => {} };
+  await expect(copy(from, to, { signal: controller.signal, monitor })).rejects.toThrow("interrupted");
+  expect(await codeOfRejection(to.registry.resolve(to.image))).toBe("IMAGE_NOT_FOUND");
 });
 
 describe("what is attached and cannot be read", () => {

@@ -1,6 +1,6 @@
 import { type CopiedImage, copyImage } from "../copy.ts";
 import { TrustError } from "../errors.ts";
-import type { ArchiveLayout, Layout } from "../oci/layout.ts";
+import type { Layout } from "../oci/layout.ts";
 import { recordedName, recordedTag } from "../oci/layout-index.ts";
 import { layoutScheme, openLayoutAt } from "../oci/locate.ts";
 import type { Descriptor } from "../oci/manifest.ts";
@@ -32,11 +32,14 @@ export interface Deliveries {
 /** Opens the layout that an argument names, with or without the scheme, and says what an archive of Docker cannot have. */
 async function openArgument(context: CommandContext, path: string): Promise<Layout> {
   const bare = path.startsWith(layoutScheme) ? path.slice(layoutScheme.length) : path;
-  const layout: Layout & Partial<Pick<ArchiveLayout, "isConverted">> = await openLayoutAt(context.resolvePath(bare));
-  if (layout.isConverted === true)
+  const layout = await openLayoutAt(context.resolvePath(bare));
+  if (layout.isOfDocker === true)
     context.note(
-      `${path} was written by docker save, which keeps no signatures. The image made of it has another digest than in the ` +
-        "registry it came from: signatures of that one do not fit. Sign it again, or save it with: trust save IMAGE PATH",
+      `${path} was written by docker save, which keeps no signatures. ${
+        layout.isConverted === true
+          ? "The image made of it has another digest than in the registry it came from: signatures of that one do not fit."
+          : "Unless Docker keeps its images in containerd, they have other digests than in the registry they came from."
+      } Sign the image again, or save it with: trust save IMAGE PATH`,
     );
   return layout;
 }

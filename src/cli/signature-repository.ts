@@ -10,6 +10,12 @@ export const signatureRepositoryOption = {
   },
 } as const;
 
+/** The same flag of the commands that only look there. */
+export const signatureSource = {
+  value: "REPOSITORY",
+  summary: "repository that signatures are also looked for in; default $COSIGN_REPOSITORY",
+} as const;
+
 /** The repository for signatures that the flag or the environment names. Throws `USAGE` for anything but a repository. */
 export function signatureRepositoryOf(
   { io }: Pick<CommandContext, "io">,

@@ -23,6 +23,8 @@ export interface Transfer extends RequestOptions {
   readonly target: Registry;
   readonly to: RepositoryName;
   readonly monitor: CopyMonitor;
+  /** Where blobs are that are not beside the image. */
+  readonly homes: ReadonlyMap<Digest, RepositoryName>;
   /** Blobs that were read before. */
   readonly read: ReadonlyMap<Digest, Buffer>;
   readonly counts: { manifests: number; blobs: number; bytes: number; mounted: number; skipped: number };
@@ -70,9 +72,10 @@ export async function sendBlobs(
 }
 
 async function sendBlob(transfer: Transfer, blob: Descriptor): Promise<void> {
-  const { source, from, target, to, signal, monitor, counts } = transfer;
+  const { source, target, to, signal, monitor, counts } = transfer;
+  const from = transfer.homes.get(blob.digest) ?? transfer.from;
   const isNear = source === target && from.registry === to.registry && from.repository !== to.repository;
-  const push = await target.pushBlob(to, contentOf(transfer, blob), {
+  const push = await target.pushBlob(to, contentOf(transfer, from, blob), {
     signal,
     ...(isNear ? { from: from.repository } : {}),
   });
@@ -84,7 +87,7 @@ async function sendBlob(transfer: Transfer, blob: Descriptor): Promise<void> {
   monitor.item(blob, unsent[push]);
 }
 
-function contentOf({ source, from, read, signal, monitor }: Transfer, blob: Descriptor): BlobContent {
+function contentOf({ source, read, signal, monitor }: Transfer, from: RepositoryName, blob: Descriptor): BlobContent {
   const known = read.get(blob.digest);
   const content =
     known === undefined
@@ -96,6 +99,8 @@ function contentOf({ source, from, read, signal, monitor }: Transfer, blob: Desc
     size: blob.size,
     async *open() {
       for await (const piece of content.open()) {
+        // Between two layouts nothing else listens to it.
+        signal?.throwIfAborted();
         monitor.bytes(piece.length);
         yield piece;
       }

@@ -25,8 +25,10 @@ export async function openLayout(folder: string, options: { readonly create?: bo
 
 /** A layout inside an archive. */
 export interface ArchiveLayout extends Layout {
-  /** True for what `docker save` writes: the image is made of it here, so that its digest is not the registry's. */
+  /** True for what older `docker save` writes: the image is made of it here, so that its digest is not the registry's. */
   readonly isConverted: boolean;
+  /** True for what any `docker save` writes. */
+  readonly isOfDocker: boolean;
 }
 
 /**
@@ -40,7 +42,8 @@ export async function openLayoutTar(file: string): Promise<ArchiveLayout> {
     const converted = marker === undefined ? await dockerArchive(archive) : undefined;
     if (marker !== undefined) checkMarker(archive, marker);
     else if (converted === undefined) throw notALayout(file);
-    return { ...layoutOver(converted ?? archive, archive.close), isConverted: converted !== undefined };
+    const isOfDocker = (await archive.size("manifest.json")) !== undefined;
+    return { ...layoutOver(converted ?? archive, archive.close), isConverted: converted !== undefined, isOfDocker };
   } catch (error) {
     await archive.close();
     throw error;

@@ -61,7 +61,7 @@ async function kindOf(path: string): Promise<"folder" | "file" | undefined> {
 }
 
 /** Opens the layout of a folder or of an archive. Errors as of `openLayout`. */
-export async function openLayoutAt(path: string): Promise<Layout & Partial<Pick<ArchiveLayout, "isConverted">>> {
+export async function openLayoutAt(path: string): Promise<Layout & Partial<ArchiveLayout>> {
   return (await kindOf(path)) === "file" ? openLayoutTar(path) : openLayout(path);
 }
 

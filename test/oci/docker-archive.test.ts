@@ -1,12 +1,14 @@
+import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { digestOf } from "../../src/crypto/digest.ts";
-import { type ArchiveLayout, openLayoutTar } from "../../src/oci/layout.ts";
+import { type ArchiveLayout, openLayout, openLayoutTar } from "../../src/oci/layout.ts";
 import { parseManifest } from "../../src/oci/manifest.ts";
 import { parseReference, parseRepository } from "../../src/oci/reference.ts";
 import { tempDir } from "../support/process.ts";
+import { makeImage, push } from "./artifacts.ts";
 import { collect } from "./server.ts";
 import { tarEnd, tarEntry, tarLink } from "./tar.ts";
 
@@ -53,7 +55,7 @@ async function open({ files = plainFiles, list = plainList }: Saved = {}): Promi
 describe("an archive of docker save", () => {
   test("is an OCI image of the same config and layers, under all its names", async () => {
     const layout = await open();
-    expect(layout.isConverted).toBe(true);
+    expect(layout).toMatchObject({ isConverted: true, isOfDocker: true });
     const { bytes, descriptor } = await layout.fetchManifest(name, "v1");
     const manifest = parseManifest(bytes, descriptor.mediaType);
     expect(manifest).toMatchObject({
@@ -70,6 +72,19 @@ describe("an archive of docker save", () => {
         Buffer.concat(await collect(layout.streamBlob(name, { digest: digestOf(layer), size: layer.length }))),
       ).toEqual(layer);
     expect(await layout.fetchBlob(name, { digest: digestOf(config), size: config.length }, 1e6)).toEqual(config);
+  });
+
+  test("of a Docker that writes layouts is read as one, and known for what it is", async () => {
+    const file = join(folder.path, "new.tar");
+    const made = await openLayout(join(folder.path, "img"), { create: true });
+    const image = makeImage("new");
+    await push(made, name, image, "v1");
+    await made.close();
+    writeFileSync(join(folder.path, "img/manifest.json"), "[]");
+    execFileSync("tar", ["-cf", file, "-C", join(folder.path, "img"), "."]);
+    opened = await openLayoutTar(file);
+    expect(opened).toMatchObject({ isConverted: false, isOfDocker: true });
+    expect((await opened.resolve({ ...name, tag: "v1" })).digest).toBe(image.descriptor.digest);
   });
 
   test("gives the same digest each time", async () => {

@@ -1,12 +1,14 @@
-import { type CopiedImage, copyImage } from "../../copy.ts";
+import { type CopiedImage, type CopyOptions, copyImage } from "../../copy.ts";
 import { parseDigest } from "../../crypto/digest.ts";
 import { formatPlatform, parsePlatform } from "../../oci/children.ts";
-import { defineCommand } from "../command.ts";
-import { createLocator } from "../locate.ts";
-import { openTarget } from "../locate-target.ts";
+import type { Platform } from "../../oci/manifest.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
+import { createLocator, isInLayout, type LocatedImage } from "../locate.ts";
+import { openTarget, type TargetImage } from "../locate-target.ts";
 import { formatCopied } from "../print-copied.ts";
 import { connect, registryOptions } from "../registry.ts";
 import { createResults } from "../results.ts";
+import { signatureRepositoryOf, signatureSource } from "../signature-repository.ts";
 import { createTransferProgress } from "../transfer-progress.ts";
 
 export const command = defineCommand({
@@ -40,45 +42,60 @@ export const command = defineCommand({
     },
     "expect-digest": { value: "DIGEST", summary: "copy nothing but this digest" },
     "no-signatures": { summary: "copy the image alone, without signatures, attestations and SBOMs" },
+    "signature-repository": signatureSource,
     ...registryOptions,
   },
   async run(context, args, options) {
     const platform = options.platform === undefined ? undefined : parsePlatform(options.platform);
     const expectDigest = options["expect-digest"] === undefined ? undefined : parseDigest(options["expect-digest"]);
+    const signatureRepository = isInLayout(args.source)
+      ? undefined
+      : signatureRepositoryOf(context, options["signature-repository"]);
+    const withAttached = !options["no-signatures"];
+    const wanted = { platform, expectDigest, withAttached, signatureRepository };
     const registry = await connect(context, options);
     const locator = createLocator(context, registry);
-    const progress = createTransferProgress(context, "copying");
     try {
       const source = await locator.find(args.source);
       const target = await openTarget(context, registry, args.destination, source.image);
       try {
-        const { signal } = context.io;
-        const withAttached = !options["no-signatures"];
-        const copied = await copyImage(source, target, {
-          platform,
-          expectDigest,
-          withAttached,
-          signal,
-          monitor: progress,
-        });
-        await target.finish(copied);
-        progress.clear();
-        const result = { ...copied, source: source.text, destination: target.text };
-        const results = createResults<CopiedImage>(context, (each) => formatCopied(context.io.stdout, "copied", each));
-        results.add(result, 0);
-        results.end();
-        if (platform !== undefined && withAttached)
-          context.note(
-            `${formatPlatform(platform)} alone has its own digest: signatures of the whole image do not cover it. ` +
-              `Sign it with: trust sign --key KEY ${target.text}`,
-          );
+        print(context, await transfer(context, source, target, wanted));
+        if (platform !== undefined && withAttached) context.note(aboutPlatform(platform, target.text));
         return 0;
       } finally {
         await target.close();
       }
     } finally {
-      progress.clear();
       await locator.close();
     }
   },
 });
+
+async function transfer(
+  context: CommandContext,
+  source: LocatedImage,
+  target: TargetImage,
+  wanted: CopyOptions,
+): Promise<CopiedImage> {
+  const monitor = createTransferProgress(context, "copying");
+  try {
+    const copied = await copyImage(source, target, { ...wanted, signal: context.io.signal, monitor });
+    await target.finish(copied);
+    return { ...copied, source: source.text, destination: target.text };
+  } finally {
+    monitor.clear();
+  }
+}
+
+function print(context: CommandContext, copied: CopiedImage): void {
+  const results = createResults<CopiedImage>(context, (each) => formatCopied(context.io.stdout, "copied", each));
+  results.add(copied, 0);
+  results.end();
+}
+
+function aboutPlatform(platform: Platform, target: string): string {
+  return (
+    `${formatPlatform(platform)} alone has its own digest: signatures of the whole image do not cover it. ` +
+    `Sign it with: trust sign --key KEY ${target}`
+  );
+}

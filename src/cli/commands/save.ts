@@ -1,12 +1,17 @@
-import { type CopiedImage, copyImage } from "../../copy.ts";
+import { type CopiedImage, type CopyOptions, copyImage } from "../../copy.ts";
+import type { Layout } from "../../oci/layout.ts";
 import { openLayoutFor } from "../../oci/locate.ts";
+import { mapLimit } from "../../oci/parallel.ts";
 import type { ImageReference } from "../../oci/reference.ts";
-import { defineCommand } from "../command.ts";
-import { createLocator, type LocatedImage } from "../locate.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
+import { createLocator, isInLayout, type LocatedImage } from "../locate.ts";
 import { formatCopied } from "../print-copied.ts";
 import { connect, registryOptions } from "../registry.ts";
 import { createResults } from "../results.ts";
+import { signatureRepositoryOf, signatureSource } from "../signature-repository.ts";
 import { createTransferProgress } from "../transfer-progress.ts";
+
+const concurrency = 4;
 
 export const command = defineCommand({
   name: "save",
@@ -32,45 +37,58 @@ export const command = defineCommand({
   },
   options: {
     "no-signatures": { summary: "save the images alone, without signatures, attestations and SBOMs" },
+    "signature-repository": signatureSource,
     ...registryOptions,
   },
   async run(context, args, options) {
     const registry = await connect(context, options);
     const locator = createLocator(context, registry);
-    const path = context.resolvePath(args.path);
-    const progress = createTransferProgress(context, "saving");
+    const signatureRepository = signatureRepositoryOf(context, options["signature-repository"]);
+    const wanted = { withAttached: !options["no-signatures"], signatureRepository };
     try {
-      const sources: LocatedImage[] = [];
       // A name that is none is found before anything is written.
-      for (const image of args.image) sources.push(await locator.find(image));
-      const layout = await openLayoutFor(path);
+      const sources = await mapLimit(args.image, concurrency, locator.find);
+      const layout = await openLayoutFor(context.resolvePath(args.path));
       try {
-        const saved: CopiedImage[] = [];
-        for (const source of sources) {
-          const image = nameOf(source.image);
-          const { signal } = context.io;
-          const withAttached = !options["no-signatures"];
-          const target = { registry: layout, image };
-          const copied = await copyImage(source, target, { withAttached, signal, monitor: progress });
-          const { mediaType, digest, size } = copied;
-          await layout.list({ mediaType, digest, size }, image.tag === undefined ? { ...image, digest } : image);
-          saved.push({ ...copied, source: source.text, destination: args.path });
-        }
+        const saved = await saveAll(context, sources, layout, wanted);
         await layout.finish?.();
-        progress.clear();
         const results = createResults<CopiedImage>(context, (each) => formatCopied(context.io.stdout, "saved", each));
-        for (const [index, each] of saved.entries()) results.add(each, index);
+        for (const [index, each] of saved.entries()) results.add({ ...each, destination: args.path }, index);
         results.end();
         return 0;
       } finally {
         await layout.close();
       }
     } finally {
-      progress.clear();
       await locator.close();
     }
   },
 });
+
+/** One after the other: each sends its blobs as fast as they come. */
+async function saveAll(
+  context: CommandContext,
+  sources: readonly LocatedImage[],
+  layout: Layout,
+  wanted: CopyOptions,
+): Promise<readonly CopiedImage[]> {
+  const monitor = createTransferProgress(context, "saving");
+  const saved: CopiedImage[] = [];
+  try {
+    for (const source of sources) {
+      const image = nameOf(source.image);
+      const signatureRepository = isInLayout(source.text) ? undefined : wanted.signatureRepository;
+      const options = { ...wanted, signatureRepository, signal: context.io.signal, monitor };
+      const copied = await copyImage(source, { registry: layout, image }, options);
+      const { mediaType, digest, size } = copied;
+      await layout.list({ mediaType, digest, size }, image.tag === undefined ? { ...image, digest } : image);
+      saved.push({ ...copied, source: source.text });
+    }
+    return saved;
+  } finally {
+    monitor.clear();
+  }
+}
 
 /** The name to record, without the digest it may have been found by. */
 function nameOf({ registry, repository, tag }: ImageReference): ImageReference {
