@@ -34,7 +34,7 @@ export interface PushedSignature {
  * Puts what a format has made beside its image, and answers for it:
  * 1. Prove it with the verifier's own code, before anything is pushed.
  * 2. Push it; what others put there stays.
- * 3. Find and prove it again in the registry.
+ * 3. Find and prove it again in the registry; where somebody wrote over it in that moment, push it again.
  *
  * `dryRun` ends after the first step. Errors: `REFERRERS_TAG_CONFLICT`, `UPDATE_CONFLICT`, those of the registry.
  */
@@ -46,8 +46,7 @@ export async function attach(
   const { format, made, subject, repository, trust } = attaching;
   await format.verify(made.bundle, subject.digest, trust); // 1
   if (options.dryRun !== true) {
-    await push(registry, attaching); // 2
-    await confirm(registry, attaching); // 3
+    await pushAndConfirm(registry, attaching); // 2, 3
   }
   return { format: format.name, evidence: made.bundle.evidence, location: locationOf(repository, made) };
 }
@@ -101,6 +100,19 @@ function onlyOwn(places: EvidencePlaces, { attachment, bundle }: MadeSignature):
       return { descriptors: descriptors.filter((descriptor) => descriptor.digest === own), complete };
     },
   };
+}
+
+const maxPushes = 5;
+
+async function pushAndConfirm(registry: Registry, attaching: Attaching): Promise<void> {
+  for (let pushes = 1; ; pushes++) {
+    await push(registry, attaching);
+    try {
+      return await confirm(registry, attaching);
+    } catch (error) {
+      if (pushes === maxPushes || !(error instanceof TrustError) || error.code !== "UPDATE_CONFLICT") throw error;
+    }
+  }
 }
 
 /** Reads it back as a verifier would: pushed is not the same as found. */

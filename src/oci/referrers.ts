@@ -4,6 +4,7 @@ import { asTrustError, TrustError } from "../errors.ts";
 import type { Listing } from "./evidence-places.ts";
 import { addToFallbackIndex } from "./fallback-index.ts";
 import { type Descriptor, mediaTypes } from "./manifest.ts";
+import { pushPatiently } from "./nonsense.ts";
 import { mapLimit } from "./parallel.ts";
 import { type RepositoryName, referrersTag } from "./reference.ts";
 import { parseReferrers } from "./referrer-descriptor.ts";
@@ -109,7 +110,7 @@ export async function attachReferrers(
 ): Promise<{ readonly listedByTag: number }> {
   const { signal } = settings;
   const pushed = await mapLimit(referrers, pushesAtOnce, ({ bytes, descriptor: { mediaType } }) =>
-    registry.pushManifest(name, { bytes, mediaType }, { signal }),
+    pushPatiently(registry, name, { bytes, mediaType }, { signal }),
   );
   const silent = referrers.filter((_, i) => pushed[i]?.subject !== subject);
   if (silent.length === 0) return { listedByTag: 0 };

@@ -1,8 +1,8 @@
 import type { JsonObject } from "../crypto/json.ts";
 import { TrustError } from "../errors.ts";
-import { answerOf } from "./answers.ts";
 import type { Descriptor, FetchedManifest } from "./manifest.ts";
 import { isBrokenConnection } from "./network-errors.ts";
+import { isNonsense } from "./nonsense.ts";
 import { formatRepository, type RepositoryName } from "./reference.ts";
 import type { Registry, TaggedManifest } from "./registry.ts";
 import { sleep } from "./waiting.ts";
@@ -41,6 +41,11 @@ export interface UpdateSettings {
 const defaultMaxMs = 90_000;
 /** Reads in a row that miss nothing, after which the update holds. */
 const quietReads = 3;
+/**
+ * Where others write the same list, it must miss nothing for so many milliseconds besides: one that stood still between
+ * its read and its write puts back what it read then.
+ */
+const settleMs = 500;
 /** Absence is looked at twice: on a wrong "not there" the entries of others would be written over. */
 const absentReads = 2;
 const maxFailures = 10;
@@ -63,6 +68,8 @@ interface Progress {
   readonly removals: ReadonlySet<string>;
   wrote: boolean;
   quiet: number;
+  /** When another writer was last noticed, if any was. */
+  contended: number | undefined;
   absent: number;
   failures: number;
   pruned: boolean;
@@ -78,7 +85,7 @@ interface Progress {
 /**
  * Adds entries to a shared manifest so that no writer's entry is lost, on registries that just let the last one win:
  * merge everything ever read in this run, write while something of it is missing, pause, read again; it holds after
- * three reads in a row that miss nothing. Passing nonsense of a busy registry is borne, within bounds. Errors:
+ * three reads in a row that miss nothing, and some time after others were last noticed. Passing nonsense of a busy registry is borne, within bounds. Errors:
  * `REFERRERS_TAG_CONFLICT`, `UPDATE_CONFLICT`, those of the registry.
  */
 export async function updateSharedManifest(
@@ -114,7 +121,8 @@ async function untilQuiet(shared: SharedManifest, progress: Progress, settings: 
     }
     if (performance.now() > until) throw neverQuiet(shared, maxMs);
     const backOff = progress.failures === 0 ? 0 : Math.min(maxBackOffMs, pauseMs * 2 ** progress.failures) * random();
-    const pause = progress.roundTrip * (1 + 3 * random()) + pauseMs + backOff;
+    const settling = progress.quiet >= quietReads ? settleMs / 4 : 0;
+    const pause = progress.roundTrip * (1 + 3 * random()) + pauseMs + backOff + settling;
     await sleep(pause, signal, `the update of ${shared.tag}`);
   }
 }
@@ -132,6 +140,7 @@ function start(
     removals,
     wrote: written,
     quiet: 0,
+    contended: undefined,
     absent: 0,
     failures: 0,
     pruned: false,
@@ -152,14 +161,19 @@ async function step(shared: SharedManifest, progress: Progress, signal: AbortSig
   const isWhole = [...wanted.keys()].every((key) => present.has(key));
   if (isWhole && ![...present].some((key) => progress.removals.has(key))) {
     // What was there before this update came is its writers' to keep.
-    return !progress.wrote || ++progress.quiet === quietReads;
+    return !progress.wrote || (++progress.quiet >= quietReads && isSettled(progress));
   }
+  if (progress.quiet > 0) progress.contended = progress.lookedAt;
   progress.quiet = 0;
   const manifest = await shared.write({ document: progress.document, entries: [...wanted.values()] });
   // What was read too long ago is not written over: others may have come and gone meanwhile, and would not look again.
   if (performance.now() - progress.lookedAt > freshMs + 2 * progress.roundTrip) return false;
   await put(shared, progress, { manifest, etag: found?.etag, signal });
   return false;
+}
+
+function isSettled({ contended, lookedAt, roundTrip }: Progress): boolean {
+  return contended === undefined || lookedAt - contended >= settleMs + 4 * roundTrip;
 }
 
 async function look(
@@ -184,8 +198,9 @@ function learn(shared: SharedManifest, progress: Progress, found: TaggedManifest
   const { document, entries } = shared.read(found);
   progress.document = { ...progress.document, ...document };
   const present = new Map(entries.map((entry) => [shared.keyOf(entry), entry]));
-  for (const [key, entry] of present)
-    if (!progress.known.has(key) && !progress.gone.has(key)) progress.known.set(key, entry);
+  const added = [...present].filter(([key]) => !progress.known.has(key) && !progress.gone.has(key));
+  for (const [key, entry] of added) progress.known.set(key, entry);
+  if (progress.wrote && added.some(([key]) => !progress.additions.has(key))) progress.contended = progress.lookedAt;
   return new Set(present.keys());
 }
 
@@ -213,28 +228,18 @@ async function put(
   }
 }
 
-/** Busy registries refuse correct manifests with these, and serve errors where a manifest was. */
-const nonsense = new Set([
-  "MANIFEST_BLOB_UNKNOWN",
-  "MANIFEST_UNKNOWN",
-  "BLOB_UNKNOWN",
-  "DIGEST_INVALID",
-  "MANIFEST_INVALID",
-]);
-
 /** Counts a failure that may pass; throws one that will not. */
 async function bear(shared: SharedManifest, progress: Progress, error: unknown): Promise<void> {
   progress.failures += 1;
   if (!mayPass(error) || progress.failures >= maxFailures) throw error;
-  const isRefusal = answerOf(error)?.codes.some((code) => nonsense.has(code)) ?? false;
-  if (!isRefusal || progress.pruned || progress.failures < failuresBeforePruning) return;
+  if (!isNonsense(error) || progress.pruned || progress.failures < failuresBeforePruning) return;
   progress.pruned = true;
   await forgetGone(shared, progress);
 }
 
 function mayPass(error: unknown): boolean {
   if (!(error instanceof TrustError)) return false;
-  if (error.code === "REGISTRY_REFUSED") return answerOf(error)?.codes.some((code) => nonsense.has(code)) ?? false;
+  if (error.code === "REGISTRY_REFUSED") return isNonsense(error);
   const passing =
     error.code === "REGISTRY_ERROR" || error.code === "MANIFEST_INVALID" || error.code === "CONTENT_MISMATCH";
   return passing || isBrokenConnection(error);

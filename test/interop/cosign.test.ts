@@ -198,9 +198,9 @@ describePeers(["cosign2", "cosign3", "skopeo", "docker-registry"], "signatures b
             }),
           ),
         );
-        expect(results.map(({ code, stderr }) => (code === 0 ? "signed" : stderr))).toEqual(
-          signers.map(() => "signed"),
-        );
+        expect(
+          results.map(({ code, stdout, stderr }) => (code === 0 ? "signed" : `${code} ${stdout}${stderr}`)),
+        ).toEqual(signers.map(() => "signed"));
         for (const name of signers)
           expect(await trust("verify", "--key", `${name}.pub`, image)).toMatchObject({ code: 0 });
         expect(await cosignVerifies(format === "bundle" ? 3 : 2, `${signers[0]}.pub`, image)).toMatchObject({

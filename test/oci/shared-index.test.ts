@@ -103,6 +103,20 @@ describe("an update of a shared index", () => {
     expect(new Set(digests(running))).toEqual(new Set([old.digest, one.digest, two.digest]));
   });
 
+  test("waits, where others write too, for one that stood still between its read and its write", async () => {
+    const two = makeReferrer(image.descriptor, "two").descriptor;
+    const running = await serveFaulty(({ method, count, running: self }) => {
+      // The other came to light, then everything was quiet for long, and then its old reading is written.
+      if (method === "GET" && count === 3) setIndex(self(), { schemaVersion: 2, manifests: [two] });
+      if (method === "GET" && count === 9) setIndex(self(), { schemaVersion: 2, manifests: [two] });
+      return false;
+    });
+    await pushed(running, "two");
+    const one = await pushed(running, "one");
+    await add(running, one);
+    expect(new Set(digests(running))).toEqual(new Set([one.digest, two.digest]));
+  });
+
   test("of many writers at once loses nobody's entry", async () => {
     const running = await serveRegistry();
     const all = [];
