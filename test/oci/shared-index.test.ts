@@ -105,15 +105,18 @@ describe("an update of a shared index", () => {
 
   test("waits, where others write too, for one that stood still between its read and its write", async () => {
     const two = makeReferrer(image.descriptor, "two").descriptor;
+    const late = Promise.withResolvers<void>();
     const running = await serveFaulty(({ method, count, running: self }) => {
-      // The other came to light, then everything was quiet for long, and then its old reading is written.
-      if (method === "GET" && count === 3) setIndex(self(), { schemaVersion: 2, manifests: [two] });
-      if (method === "GET" && count === 9) setIndex(self(), { schemaVersion: 2, manifests: [two] });
+      const writeOver = () => setIndex(self(), { schemaVersion: 2, manifests: [two] });
+      if (method === "GET" && count === 3) writeOver();
+      // Three reads that miss nothing later, what the other read at first is written once more.
+      if (method === "GET" && count === 6) setTimeout(() => late.resolve(writeOver()), 150);
       return false;
     });
     await pushed(running, "two");
     const one = await pushed(running, "one");
     await add(running, one);
+    await late.promise;
     expect(new Set(digests(running))).toEqual(new Set([one.digest, two.digest]));
   });
 
