@@ -3,7 +3,7 @@ import { describeJson } from "../crypto/describe-json.ts";
 import { isJsonObject, type JsonObject, parseStrictJson } from "../crypto/json.ts";
 import type { HashName } from "../crypto/public-key.ts";
 import { TrustError } from "../errors.ts";
-import { bundleMediaType, readableBundles } from "./sigstore-bundle.ts";
+import { bundleMediaType, readableBundles } from "./sigstore-bundle-parse.ts";
 
 /** What a file says about a blob: a claim. */
 export interface BlobClaim {
