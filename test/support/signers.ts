@@ -18,8 +18,13 @@ export function newPrivateKey(kind: KeyKind = "p256"): KeyObject {
     case "ed25519":
       return generateKeyPairSync("ed25519").privateKey;
     case "rsa":
-      return generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
+      return newRsaKey(2048);
   }
+}
+
+/** A new RSA key of that many bits. */
+export function newRsaKey(modulusLength: number): KeyObject {
+  return generateKeyPairSync("rsa", { modulusLength }).privateKey;
 }
 
 /** A signer with a new key; the key never leaves the process. */
