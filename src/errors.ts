@@ -44,6 +44,22 @@ export const errorCodes = {
     category: "config",
     hint: "Check TRUST_PASSWORD, COSIGN_PASSWORD or the password file and try again",
   },
+  CERTIFICATE_UNUSABLE: {
+    category: "config",
+    hint: "Give the certificate of the key with --cert, and those of its issuers up to the root with --cert-chain",
+  },
+  IDENTITY_TOKEN_NOT_FOUND: {
+    category: "config",
+    hint: "Let the CI job ask for an identity token, give one with --identity-token FILE, or sign with --key KEY",
+  },
+  IDENTITY_TOKEN_INVALID: {
+    category: "config",
+    hint: "Have a new identity token issued, with the audience sigstore, and use it within its minutes",
+  },
+  SIGNING_SERVICE_REFUSED: {
+    category: "config",
+    hint: "The service refused the request for the reason it gives; correct that and try again",
+  },
   CREDENTIALS_INVALID: {
     category: "config",
     hint: "Check the registry credentials file, or sign in again with: trust login HOST",
@@ -216,6 +232,10 @@ export const errorCodes = {
 
   REGISTRY_UNREACHABLE: { category: "unavailable", hint: "Check the network path to the registry, then try again" },
   REGISTRY_ERROR: { category: "unavailable", hint: "The registry is failing or limiting requests; wait and try again" },
+  SIGNING_SERVICE_UNAVAILABLE: {
+    category: "unavailable",
+    hint: "The service is down or cannot be reached; nothing was written. Try again later",
+  },
   UPDATE_CONFLICT: {
     category: "unavailable",
     hint: "Others keep changing the same list of signatures; run the command again",
