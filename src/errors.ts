@@ -87,6 +87,22 @@ export const errorCodes = {
     category: "config",
     hint: "Correct the document at the path named, or attest it under the type that it is of",
   },
+  TRUST_ROOT_NOT_FOUND: {
+    category: "config",
+    hint: "See the roots there are with: trust root list; add one with: trust root add NAME --file FILE",
+  },
+  TRUST_ROOT_INVALID: {
+    category: "config",
+    hint: "Give a trusted_root.json of media type application/vnd.dev.sigstore.trustedroot, version 0.1 or 0.2",
+  },
+  TRUST_ROOT_REFUSED: {
+    category: "untrusted",
+    hint: "The mirror serves what TUF does not allow; the root in use stays as it was. Tell the operators of the mirror",
+  },
+  SIGNING_CONFIG_INVALID: {
+    category: "config",
+    hint: "Give a signing configuration v0.2 that names the services to sign with, valid now",
+  },
   REFERRERS_TAG_CONFLICT: {
     category: "config",
     hint: "The tag is reserved for the list of signatures. Move what it holds to another tag, then sign again",
@@ -146,9 +162,33 @@ export const errorCodes = {
     category: "untrusted",
     hint: "Sign again while the certificate is valid; a timestamp makes the signature outlive it",
   },
+  TIMESTAMP_INVALID: {
+    category: "untrusted",
+    hint: "The timestamp does not fit the signature or its authority; sign again with a timestamp authority of the trust root",
+  },
+  SCT_INVALID: {
+    category: "untrusted",
+    hint: "Sign again with a certificate that a certificate transparency log of the trust root has recorded",
+  },
+  LOG_ENTRY_INVALID: {
+    category: "untrusted",
+    hint: "The log did not sign this entry, or not at that time; sign again with a transparency log of the trust root",
+  },
+  LOG_PROOF_INVALID: {
+    category: "untrusted",
+    hint: "The entry is not proved to be in the log; sign again with a transparency log of the trust root",
+  },
+  LOG_ENTRY_MISMATCH: {
+    category: "untrusted",
+    hint: "The log entry is about another signature. Find out where it comes from, and sign the image again",
+  },
+  EVIDENCE_MISSING: {
+    category: "untrusted",
+    hint: "Sign again with the transparency log or the timestamp authority that the trust root asks for",
+  },
   SIGNER_NOT_TRUSTED: {
     category: "untrusted",
-    hint: "Have the image signed by one of the authorities of the policy, or add the signer's key as an authority",
+    hint: "Have the image signed by one of the authorities that the policy names; see who signed it with: trust tree IMAGE",
   },
   SUBJECT_MISMATCH: {
     category: "untrusted",
@@ -235,6 +275,14 @@ export const errorCodes = {
   SIGNING_SERVICE_UNAVAILABLE: {
     category: "unavailable",
     hint: "The service is down or cannot be reached; nothing was written. Try again later",
+  },
+  TRUST_ROOT_UNREACHABLE: {
+    category: "unavailable",
+    hint: "Check the network path to the mirror, or give one that is at hand: trust root add --mirror file:///FOLDER",
+  },
+  ROOT_STALE: {
+    category: "unavailable",
+    hint: "Renew the trust root with: trust root update; without a network, from a newer copy of its mirror",
   },
   UPDATE_CONFLICT: {
     category: "unavailable",
