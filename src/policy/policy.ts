@@ -1,6 +1,10 @@
 import type { Digest } from "../crypto/digest.ts";
 import type { PublicKey } from "../crypto/public-key.ts";
+import type { IdentityMatcher, IdentityRule } from "../crypto/x509-identity.ts";
 import type { Mirror } from "../oci/mirrors.ts";
+import type { CertificateTrust } from "../trust/certificate-trust.ts";
+import type { Condition } from "./condition.ts";
+import type { TrustException } from "./exception.ts";
 
 export type PolicyMode = "enforce" | "warn" | "audit";
 
@@ -19,7 +23,22 @@ export interface ObjectMatch {
   readonly resources?: NonEmpty<string>;
   /** Globs. */
   readonly namespaces?: NonEmpty<string>;
-  readonly objectSelector?: { readonly matchLabels: Readonly<Record<string, string>> };
+  /** Labels of the namespace. Where they are not known, the policy applies, but counts as no match. */
+  readonly namespaceSelector?: LabelSelector;
+  readonly objectSelector?: LabelSelector;
+}
+
+/** A Kubernetes label selector: everything in it must hold. */
+export interface LabelSelector {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly LabelExpression[];
+}
+
+export interface LabelExpression {
+  readonly key: string;
+  readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
+  /** Empty for `Exists` and `DoesNotExist`. */
+  readonly values: readonly string[];
 }
 
 /** The time in which a key counts, in milliseconds since 1970; compared with verified times (DESIGN 6.1, "Time"). */
@@ -42,7 +61,43 @@ export interface KeyAuthority {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
-export type Authority = KeyAuthority;
+/** Whom a certificate must name; the words of the policy, and what they mean. */
+export interface CertificateIdentity extends IdentityRule {
+  readonly matches: IdentityMatcher;
+}
+
+/** Trusted certificate authorities of one's own, and whom their certificates must name: any of the identities. */
+export interface CertificateAuthority {
+  readonly kind: "certificate";
+  readonly name: string;
+  readonly owner?: string;
+  readonly trust: CertificateTrust;
+  readonly identities: NonEmpty<CertificateIdentity>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** A trusted signer. */
+export type Authority = KeyAuthority | CertificateAuthority;
+
+/** What a policy says of an image in the open, without a signature. Kept apart from signers: it never counts as one. */
+export interface StaticAuthority {
+  readonly name: string;
+  readonly action: "pass" | "fail";
+  readonly message?: string;
+}
+
+/** An attestation that an image must have. */
+export interface AttestationRequirement {
+  readonly name: string;
+  readonly predicateType: string;
+  /** Names of authorities of the policy, one of whom must have attested; absent: any of them. */
+  readonly authorities?: NonEmpty<string>;
+  /** Milliseconds since its creation, which must be signed or verified. */
+  readonly maxAge?: number;
+  readonly condition?: Condition;
+  /** `latest`: the youngest of those by the authorities must meet all this. `any`: one of them. */
+  readonly select: "latest" | "any";
+}
 
 /** What a signature must say about time and name to count. Durations in milliseconds. */
 export interface Freshness {
@@ -65,7 +120,9 @@ export interface TrustPolicy {
   readonly images: NonEmpty<ImagePattern>;
   readonly exclude: readonly string[];
   readonly match: readonly ObjectMatch[];
-  readonly authorities: NonEmpty<Authority>;
+  /** Who can sign; empty only beside `statics`. */
+  readonly authorities: readonly Authority[];
+  readonly statics?: NonEmpty<StaticAuthority>;
   readonly threshold: number;
   readonly freshness?: Freshness;
   /** Signatures that never count, by the digest that a Verdict names as evidence. */
@@ -75,12 +132,16 @@ export interface TrustPolicy {
   /** Of an index, what must be signed; `index` where absent. */
   readonly platforms?: "index" | "each" | "index-or-each";
   readonly mirrors?: readonly Mirror[];
+  readonly attestations?: NonEmpty<AttestationRequirement>;
+  /** Over image, config and object; must hold beside all else. */
+  readonly condition?: Condition;
   readonly source: string;
 }
 
 /** Policies that took effect together. `revision` changes whenever one of them does. */
 export interface PolicySet {
   readonly policies: readonly TrustPolicy[];
+  readonly exceptions?: readonly TrustException[];
   readonly revision: string;
 }
 
@@ -91,4 +152,9 @@ export interface ObjectContext {
   readonly resource: string;
   readonly namespace?: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
+  readonly name?: string | undefined;
+  /** `Pod`, `Deployment`. */
+  readonly kind?: string | undefined;
+  /** Labels of the namespace, where they are known. */
+  readonly namespaceLabels?: Readonly<Record<string, string>> | undefined;
 }
