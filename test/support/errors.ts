@@ -19,3 +19,14 @@ function trustCode(error: unknown): string {
   if (error instanceof TrustError) return error.code;
   throw error;
 }
+
+/** The `TrustError` that the function throws. */
+export function errorOf(run: () => unknown): TrustError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof TrustError) return error;
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}
