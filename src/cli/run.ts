@@ -65,5 +65,7 @@ function interruptedCode(signal: AbortSignal): number {
 function wishesOf(argv: readonly string[]): { readonly json: boolean; readonly verbose: boolean } {
   const end = argv.indexOf("--");
   const line = ` ${(end < 0 ? argv : argv.slice(0, end)).join(" ")} `;
-  return { json: / (?:-o|--output)[ =]?jsonl? /.test(line), verbose: / (?:-v|--verbose) /.test(line) };
+  // Short flags may stand together, as in -vo json.
+  const json = / (?:-[a-zA-Z]*o|--output)[ =]?jsonl? /.test(line);
+  return { json, verbose: / (?:-[a-zA-Z]*v[a-zA-Z]*|--verbose) /.test(line) };
 }

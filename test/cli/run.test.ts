@@ -65,3 +65,12 @@ describe("a command line", () => {
     expect((await runTrust([...argv, "-o", "json"], { folder, colors: true })).stderr).not.toContain("\u001b");
   });
 });
+
+test.each([["-o", "json"], ["-ojson"], ["-vo", "json"], ["--output=jsonl"]])(
+  "errors are JSON where the output is, however the flag is written: %s",
+  async (...flags) => {
+    const { code, stderr } = await runTrust(["version", ...flags, "--no-such-flag"], { folder });
+    expect(code).toBe(2);
+    expect(JSON.parse(stderr)).toMatchObject({ code: "USAGE" });
+  },
+);

@@ -9,7 +9,7 @@ describe("denialLine", () => {
   it("says image, code, policy, digest, expected, found and the next step", () => {
     expect(denialLine(untrusted(image))).toBe(
       `${image}: SIGNER_NOT_TRUSTED: policy production: told by a test (digest ${digest}, expected key ab, found key cd). ` +
-        "Have the image signed by one of the authorities of the policy, or add the signer's key as an authority.",
+        "Have the image signed by one of the authorities that the policy names; see who signed it with: trust tree IMAGE.",
     );
   });
 
