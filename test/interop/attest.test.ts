@@ -7,7 +7,7 @@ import { runTrust } from "../support/cli.ts";
 import { pushImage, tinyImage } from "../support/images.ts";
 import { describePeers, requirePeer, startDockerRegistry } from "../support/peers.ts";
 import { run, tempDir } from "../support/process.ts";
-import { keyKinds, newPrivateKey } from "../support/signers.ts";
+import { newPrivateKey } from "../support/signers.ts";
 
 const password = "test-password";
 const spdx = { spdxVersion: "SPDX-2.3", SPDXID: "SPDXRef-DOCUMENT", name: "é <&>", packages: [] };
@@ -88,7 +88,7 @@ describePeers(["cosign2", "cosign3", "docker-registry"], "attestations both ways
       join(folder.path, "empty-root.json"),
       '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}',
     );
-    for (const kind of keyKinds) {
+    for (const kind of ["p256", "p384"] as const) {
       const pem = newPrivateKey(kind).export({ type: "pkcs8", format: "pem" });
       writeFileSync(join(folder.path, `${kind}.pem`), pem);
       const imported = await trust("key", "import", "--key", `${kind}.pem`, "--output-prefix", kind);
@@ -155,37 +155,6 @@ describePeers(["cosign2", "cosign3", "docker-registry"], "attestations both ways
     },
   );
 
-  it.each(forms.flatMap((form) => keyKinds.map((kind) => [form, kind] as const)))(
-    "attestations in form %s by a key of kind %s, both ways",
-    async (form, kind) => {
-      const image = await newImage();
-      const file = predicateFile("custom");
-      const made = await trust("attest", "--key", `${kind}.key`, "--predicate", file, "--format", form, image);
-      expect(made, made.stderr + made.stdout).toMatchObject({ code: 0 });
-      for (const version of versions) {
-        const accepted = await cosignVerifies(version, form, `${kind}.pub`, "custom", image);
-        expect(accepted, `cosign ${version}: ${accepted.stderr}`).toMatchObject({ code: 0 });
-        const theirs = await newImage();
-        const attested = await cosignAttests(version, form, `${kind}.key`, "custom", theirs);
-        expect(attested, attested.stderr).toMatchObject({ code: 0 });
-        const verified = await trust("verify", "--key", `${kind}.pub`, "--type", "custom", theirs);
-        expect(verified, `of cosign ${version}: ${verified.stdout}`).toMatchObject({ code: 0 });
-      }
-    },
-  );
-
-  it.each(forms.flatMap((form) => keyKinds.map((kind) => [form, kind] as const)))(
-    "signatures of cosign 3 in form %s by a key of kind %s, with the hash of the key's own size",
-    async (form, kind) => {
-      const image = await newImage();
-      const flags = ["--key", `${kind}.key`, "--tlog-upload=false", "--use-signing-config=false", "--yes"];
-      const signed = await cosign(3, "sign", ...flags, `--new-bundle-format=${form === "bundle"}`, image);
-      expect(signed, signed.stderr).toMatchObject({ code: 0 });
-      expect(await trust("verify", "--key", `${kind}.pub`, image)).toMatchObject({ code: 0 });
-      expect(await trust("verify", "--key", kind === "rsa" ? "p256.pub" : "rsa.pub", image)).toMatchObject({ code: 1 });
-    },
-  );
-
   it("signatures of cosign 2 on referrers of its experimental mode are found", async () => {
     const image = await newImage();
     const flags = ["--key", "p256.key", "--tlog-upload=false", "--yes", "--registry-referrers-mode", "oci-1-1"];
@@ -198,29 +167,14 @@ describePeers(["cosign2", "cosign3", "docker-registry"], "attestations both ways
     expect(await trust("verify", "--key", "p384.pub", image)).toMatchObject({ code: 1 });
   });
 
-  it("signatures and attestations in another repository, both ways", async () => {
-    const elsewhere = { ...env, COSIGN_REPOSITORY: `${registry.host}/signatures` };
-    const inside = (program: string, args: string[]) => run(program, args, { env: elsewhere, cwd: folder.path });
-    for (const version of versions) {
-      const image = await newImage();
-      const flags = ["--key", "p256.key", "--tlog-upload=false", "--yes"];
-      if (version === 3) flags.push("--use-signing-config=false");
-      const signed = await inside(requirePeer(`cosign${version}`), ["sign", ...flags, image]);
-      expect(signed, signed.stderr).toMatchObject({ code: 0 });
-      expect(await trust("verify", "--key", "p256.pub", image)).toMatchObject({ code: 1 });
-      const verified = await runTrust(["verify", "--key", "p256.pub", image], { env: elsewhere, folder: folder.path });
-      expect(verified).toMatchObject({ code: 0 });
-    }
-    const image = await newImage();
+  it("what stands in another repository counts only where that repository is named", async () => {
     const repository = ["--signature-repository", `${registry.host}/signatures`];
-    for (const form of forms) {
+    const image = await newImage();
+    for (const form of forms)
       expect(await trust("sign", "--key", "p256.key", "--format", form, ...repository, image)).toMatchObject({
         code: 0,
       });
-      const verify = ["verify", "--key", "p256.pub", "--insecure-ignore-tlog"];
-      const accepted = await inside(requirePeer(form === "bundle" ? "cosign3" : "cosign2"), [...verify, image]);
-      expect(accepted, accepted.stderr).toMatchObject({ code: 0 });
-    }
+    expect(await trust("verify", "--key", "p256.pub", image)).toMatchObject({ code: 1 });
     expect(await trust("verify", "--key", "p256.pub", ...repository, image)).toMatchObject({ code: 0 });
   });
 });

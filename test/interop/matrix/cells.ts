@@ -38,34 +38,6 @@ export interface Outcome {
   readonly said: string;
 }
 
-/** What each writer can be told to write; the reasons of what is not here are `notWritten` in rules.ts. */
-const written: Readonly<Record<Tool, Readonly<Record<Kind, readonly Shape[]>>>> = {
-  trust: {
-    signature: ["referrers-api", "fallback-tag", "tag", "separate-bundle", "separate-tag"],
-    attestation: ["referrers-api", "fallback-tag", "tag", "separate-bundle", "separate-tag"],
-  },
-  "cosign 2.5": {
-    signature: ["tag", "oci-1-1", "separate-tag"],
-    attestation: ["referrers-api", "fallback-tag", "tag", "separate-bundle", "separate-tag"],
-  },
-  "cosign 3.1": {
-    signature: ["referrers-api", "fallback-tag", "tag", "oci-1-1", "separate-bundle", "separate-tag"],
-    attestation: ["referrers-api", "fallback-tag", "tag", "separate-bundle", "separate-tag"],
-  },
-  skopeo: { signature: ["tag"], attestation: [] },
-};
-
-/** Every artifact of the matrix, in the order of its tables. */
-export const artifacts: readonly Artifact[] = kinds.flatMap((kind) =>
-  shapeNames.flatMap((shape) =>
-    tools
-      .filter((writer) => written[writer][kind].includes(shape))
-      .flatMap((writer) => keyNames.map((key) => ({ shape, key, kind, writer }))),
-  ),
-);
-
-export const nameOf = ({ shape, key, kind, writer }: Artifact): string => `${kind} ${shape} ${writer} ${key}`;
-
 export const isSeparate = (shape: Shape): boolean => shape.startsWith("separate");
 export const isBundle = (shape: Shape): boolean =>
   shape === "referrers-api" || shape === "fallback-tag" || shape === "separate-bundle";

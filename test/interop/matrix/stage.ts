@@ -105,7 +105,7 @@ function writeSettings(folder: string): void {
   write("predicate.json", '{"hello":"world"}');
   write("passphrase", password);
   write("empty-root.json", '{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}');
-  mkdirSync(join(folder, "registries.d"));
+  for (const name of ["registries.d", "pulled"]) mkdirSync(join(folder, name));
   write("registries.d/default.yaml", "default-docker: { use-sigstore-attachments: true }\n");
   for (const key of [...keyNames, "foreign"]) {
     const keyPath = join(folder, `${key}.pub`);
