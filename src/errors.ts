@@ -368,7 +368,18 @@ export function toFinding(
 /** The error itself if it is ours, else an `INTERNAL` one that keeps it as its cause. */
 export function asTrustError(error: unknown): TrustError {
   if (error instanceof TrustError) return error;
-  return new TrustError("INTERNAL", "something went wrong that should not have", { cause: error });
+  return new TrustError("INTERNAL", "something went wrong that should not have", {
+    found: placeOf(error),
+    cause: error,
+  });
+}
+
+/** Which kind of error was thrown where; never what it says, which may hold anything. */
+function placeOf(error: unknown): string {
+  if (!(error instanceof Error)) return `a thrown ${typeof error}`;
+  const [line] = error.stack?.match(/(?<=^ {4}at ).*$/m) ?? [];
+  const place = line?.replace(/\(?(?:file:\/\/)?\/[^()]*\/(?=[^/]+:\d+:\d+\)?$)/, "(");
+  return place === undefined ? error.name : `${error.name} at ${place.slice(0, 120)}`;
 }
 
 /** Exit codes by category; of several results the gravest counts: 70, 2, 3, 1, 4 (then 0). */

@@ -71,6 +71,6 @@ test.each([["-o", "json"], ["-ojson"], ["-vo", "json"], ["--output=jsonl"]])(
   async (...flags) => {
     const { code, stderr } = await runTrust(["version", ...flags, "--no-such-flag"], { folder });
     expect(code).toBe(2);
-    expect(JSON.parse(stderr)).toMatchObject({ code: "USAGE" });
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: "USAGE" } });
   },
 );
