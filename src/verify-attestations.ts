@@ -5,9 +5,10 @@ import { attestationFactsOf, staleness } from "./evidence/reading.ts";
 import { countAttestation, type VerifiedAttestation } from "./formats/format.ts";
 import { formats } from "./formats/index.ts";
 import { parseReference } from "./oci/reference.ts";
+import { countedFor } from "./policy/authority.ts";
 import { objectionTo } from "./policy/counting.ts";
 import { evaluatePolicy } from "./policy/evaluate.ts";
-import { type EvaluationFacts, isBy } from "./policy/facts.ts";
+import type { EvaluationFacts } from "./policy/facts.ts";
 import { isMatchedByEnforcingClusterPolicy, type MatchedPolicy, matchPolicies } from "./policy/match.ts";
 import { mirrorsOf } from "./policy/mirrors.ts";
 import type { TrustPolicy } from "./policy/policy.ts";
@@ -87,9 +88,10 @@ function forAttestations({ policy, ...match }: MatchedPolicy): MatchedPolicy {
 
 function counts(policy: TrustPolicy, attestation: VerifiedAttestation, facts: EvaluationFacts): boolean {
   const proof = countAttestation(attestation);
-  return policy.authorities.some(
-    (authority) => isBy(authority, proof.signer) && objectionTo(policy, authority, proof, facts) === undefined,
-  );
+  return policy.authorities.some((authority) => {
+    const counted = countedFor(authority, proof);
+    return counted !== undefined && objectionTo(policy, authority, counted.proof, facts) === undefined;
+  });
 }
 
 function evaluate({ policy, excluded }: MatchedPolicy, facts: EvaluationFacts, predicateType: string): PolicyResult {

@@ -1,10 +1,14 @@
 import type { Digest } from "../crypto/digest.ts";
 import type { PublicKey } from "../crypto/public-key.ts";
+import type { Certificate } from "../crypto/x509.ts";
 import type { Finding } from "../errors.ts";
 import type { Signer } from "../keys/signer.ts";
 import type { EvidencePlaces } from "../oci/evidence-places.ts";
 import type { Descriptor } from "../oci/manifest.ts";
 import type { ImageReference } from "../oci/reference.ts";
+import type { CertificateTrust } from "../trust/certificate-trust.ts";
+import type { TrustRoot } from "../trust/trust-root.ts";
+import type { Testimony, Witnessed } from "../witness/witness.ts";
 
 /** The largest signature blob that is read, in bytes. */
 export const maxSignatureBytes = 4 * 1024 * 1024;
@@ -46,10 +50,39 @@ export interface FoundSignatures {
   readonly complete: boolean;
 }
 
-/** Who signed: a public key, or (with certificates) an issuer and a subject. */
+/**
+ * Who signed: a public key; or whom a certificate names, under which of one's own roots (`issuer` is the name of the root);
+ * or an identity that an OIDC issuer vouched for.
+ */
 export type SignerIdentity =
   | { readonly kind: "key"; readonly keyId: string }
+  | { readonly kind: "certificate"; readonly issuer: string; readonly subject: string }
   | { readonly kind: "keyless"; readonly issuer: string; readonly subject: string };
+
+/**
+ * What one part of the trust material proves beside the signature itself. A certificate and times are worth something only to
+ * whoever trusts that part: one policy's roots prove nothing to another.
+ */
+export interface Backing {
+  /** The id of the part: of a {@link CertificateTrust}, or the revision of a {@link TrustRoot}. */
+  readonly trust: string;
+  /** Whom it names is proved, by a path to `issuer`; absent where a key signed. */
+  readonly certificate?: Certificate;
+  /** The name of the root, or the OIDC issuer. */
+  readonly issuer?: string;
+  /** Times proved by logs and timestamp authorities of this part, RFC 3339 UTC, the earliest first. */
+  readonly signedAt: readonly string[];
+  /** When the path holds, milliseconds since 1970, where no time is verified and it was judged at the time of asking. */
+  readonly validity?: Validity;
+  /** What weakens it, in words. */
+  readonly unsafe?: readonly string[];
+}
+
+/** First and last moment, milliseconds since 1970. */
+export interface Validity {
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
 
 declare const proved: unique symbol;
 
@@ -62,6 +95,13 @@ interface ProofFacts {
   readonly signer: SignerIdentity;
   /** Times proved by a log or a timestamp authority, RFC 3339 UTC; empty for a bare key signature. */
   readonly signedAt: readonly string[];
+  /**
+   * What certificates, logs and timestamps prove, by part of the trust material. Policies count a proof through
+   * `countedFor`, which puts the signer and the times of the right part into it.
+   */
+  readonly backings?: readonly Backing[];
+  /** The proof holds only while now is within, because certificates are judged by it; absent: for ever. */
+  readonly validity?: Validity;
 }
 
 /** A signature of an image that is proved. */
@@ -89,12 +129,21 @@ export type Proof = VerifiedSignature | VerifiedAttestation;
 export interface TrustMaterial {
   readonly revision: string;
   readonly keys: readonly PublicKey[];
+  /** Certificate authorities of one's own. */
+  readonly certificates?: readonly CertificateTrust[];
+  /** Deployments of Sigstore. Each proves by itself; backings name it by its revision. */
+  readonly roots?: readonly TrustRoot[];
 }
+
+/** What has signatures witnessed by logs and timestamp authorities. */
+export type Testify = (witnessed: Witnessed) => Promise<Testimony>;
 
 export interface SignRequest {
   readonly image: ImageReference;
   readonly subject: Descriptor;
   readonly signer: Signer;
+  /** Absent where nobody is to witness the signature. */
+  readonly testify?: Testify | undefined;
   readonly annotations: Readonly<Record<string, string>>;
   /** The name that a form with a name in it signs instead of the repository of `image`, as it is written. */
   readonly identity?: string | undefined;
@@ -106,6 +155,8 @@ export interface AttestRequest {
   readonly image: ImageReference;
   readonly subject: Descriptor;
   readonly signer: Signer;
+  /** Absent where nobody is to witness the attestation. */
+  readonly testify?: Testify | undefined;
   /** A URI. */
   readonly predicateType: string;
   /** JSON, signed as it stands. */
@@ -143,8 +194,11 @@ export interface MadeSignature {
 export interface SignatureFormat {
   readonly name: string;
   find(places: EvidencePlaces, subject: Digest, search?: Search): Promise<FoundSignatures>;
-  /** Proves the claim for that subject, or throws why not (`untrusted` codes). */
-  verify(bundle: SignatureBundle, subject: Digest, trust: TrustMaterial): Promise<Proof>;
+  /**
+   * Proves the claim for that subject, or throws why not (`untrusted` codes). `now`, milliseconds since 1970, is what
+   * certificates are judged by where no time is verified; without it they are refused.
+   */
+  verify(bundle: SignatureBundle, subject: Digest, trust: TrustMaterial, now?: number): Promise<Proof>;
   sign(request: SignRequest): Promise<MadeSignature>;
   /** Makes an in-toto statement about the subject, and signs it. Throws `CONTENT_TOO_LARGE`. */
   attest(request: AttestRequest): Promise<MadeSignature>;
@@ -166,4 +220,13 @@ export function proveAttestation(facts: Omit<VerifiedAttestation, typeof proved 
  */
 export function countAttestation({ kind, predicateType, statement, ...facts }: VerifiedAttestation): VerifiedSignature {
   return proveSignature(facts);
+}
+
+/** The proof as somebody counts it who trusts one of its backings, or none: with that signer, at those times. */
+export function countAs(
+  { kind, backings, validity: _, signedAt: __, ...facts }: VerifiedSignature,
+  by: { readonly signer: SignerIdentity } & Partial<Pick<Backing, "signedAt" | "validity">>,
+): VerifiedSignature {
+  const { signer, signedAt = [], validity } = by;
+  return proveSignature({ ...facts, signer, signedAt, ...(validity === undefined ? {} : { validity }) });
 }

@@ -1,5 +1,5 @@
 import type { VerifiedSignature } from "../formats/format.ts";
-import type { Objection, Situation } from "./facts.ts";
+import { formatTime, type Objection, type Situation } from "./facts.ts";
 import { freshUntil, staleness } from "./freshness.ts";
 import { identityObjection } from "./identity.ts";
 import { keyCountsUntil, keyObjection } from "./key-lifetime.ts";
@@ -18,6 +18,7 @@ export function objectionTo(
   return (
     revoked(policy, proof) ??
     keyObjection(authority, proof, situation.now) ??
+    outOfTime(proof, situation.now) ??
     missingAnnotation(authority, proof) ??
     identityObjection(policy, proof, situation.ref) ??
     staleness(policy, proof, situation)
@@ -26,7 +27,19 @@ export function objectionTo(
 
 /** When a signature that counts now stops counting, milliseconds since 1970; infinity where time alone does not end it. */
 export function countsUntil(policy: TrustPolicy, authority: Authority, proof: VerifiedSignature): number {
-  return Math.min(freshUntil(policy, proof), keyCountsUntil(authority, proof));
+  const certified = proof.validity?.notAfter ?? Number.POSITIVE_INFINITY;
+  return Math.min(freshUntil(policy, proof), keyCountsUntil(authority, proof), certified);
+}
+
+/** A certificate that no verified time speaks for is judged by now. */
+function outOfTime({ validity }: VerifiedSignature, now: number): Objection | undefined {
+  if (validity === undefined || (now >= validity.notBefore && now <= validity.notAfter)) return undefined;
+  return {
+    code: "CERTIFICATE_EXPIRED",
+    message: "the certificate is not valid now, and no time is verified at which it was",
+    expected: `a time from ${formatTime(validity.notBefore)} to ${formatTime(validity.notAfter)}`,
+    found: formatTime(now),
+  };
 }
 
 function revoked({ revokedSignatures }: TrustPolicy, { evidence }: VerifiedSignature): Objection | undefined {

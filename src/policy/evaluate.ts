@@ -1,16 +1,17 @@
-import type { SignerIdentity, VerifiedSignature } from "../formats/format.ts";
+import type { VerifiedSignature } from "../formats/format.ts";
+import { countedFor } from "./authority.ts";
 import { bindingOf } from "./binding.ts";
 import { countsUntil, objectionTo } from "./counting.ts";
 import { explain } from "./explain.ts";
-import { type EvaluationFacts, isBy } from "./facts.ts";
-import { maximumMatching } from "./matching.ts";
+import type { EvaluationFacts } from "./facts.ts";
 import type { Authority, TrustPolicy } from "./policy.ts";
+import { type Candidate, distinctSigners } from "./signers.ts";
 import type { PolicyResult, Satisfaction } from "./verdict.ts";
 
 /**
  * Decides one policy from proofs. Pure. The steps:
  * 1. An excluded image counts as matched and passes; without facts no other does.
- * 2. For each authority: the proofs that satisfy it, that is by one of its keys and with no objection (revocation,
+ * 2. For each authority: the proofs that satisfy it, that is by one of its signers and with no objection (revocation,
  *    lifetime of the key, annotations, freshness); the youngest first, so that what is decided rests on them.
  * 3. The most authorities satisfied by distinct signers: each owner once, each signer once.
  * 4. Passed when that reaches the threshold.
@@ -26,29 +27,39 @@ export function evaluatePolicy(
   if (excluded) return { ...base, passed: true, satisfiedBy: [], findings: [] };
   if (facts === undefined) return { ...base, passed: false, satisfiedBy: [], findings: [] };
   // 2
-  const candidates = policy.authorities.flatMap((authority) => satisfactions(policy, authority, facts));
+  const candidates = policy.authorities.flatMap((authority) => candidatesOf(policy, authority, facts));
   // 3
   const satisfiedBy = distinctSigners(policy, candidates);
   // 4
   if (satisfiedBy.length >= policy.threshold) return { ...base, passed: true, satisfiedBy, findings: [] };
   // 5
-  return { ...base, passed: false, satisfiedBy, findings: explain(policy, candidates, satisfiedBy.length, facts) };
+  return {
+    ...base,
+    passed: false,
+    satisfiedBy,
+    findings: explain(
+      policy,
+      candidates.map(({ satisfaction }) => satisfaction),
+      satisfiedBy.length,
+      facts,
+    ),
+  };
 }
 
-function satisfactions(policy: TrustPolicy, authority: Authority, facts: EvaluationFacts): readonly Satisfaction[] {
+function candidatesOf(policy: TrustPolicy, authority: Authority, facts: EvaluationFacts): readonly Candidate[] {
   return facts.proofs
-    .filter(
-      (proof) =>
-        proof.subject === facts.subject &&
-        isBy(authority, proof.signer) &&
-        objectionTo(policy, authority, proof, facts) === undefined,
-    )
-    .toSorted((a, b) => createdOf(b) - createdOf(a))
-    .map((proof) => ({
-      authority: authority.name,
-      signer: proof.signer,
-      evidence: proof.evidence,
-      ...timesOf(proof, countsUntil(policy, authority, proof)),
+    .filter((proof) => proof.subject === facts.subject)
+    .flatMap((proof) => countedFor(authority, proof) ?? [])
+    .filter(({ proof }) => objectionTo(policy, authority, proof, facts) === undefined)
+    .toSorted((a, b) => createdOf(b.proof) - createdOf(a.proof))
+    .map(({ proof, names }) => ({
+      names,
+      satisfaction: {
+        authority: authority.name,
+        signer: proof.signer,
+        evidence: proof.evidence,
+        ...timesOf(proof, countsUntil(policy, authority, proof)),
+      },
     }));
 }
 
@@ -66,18 +77,4 @@ function timesOf(
     ...(signedAt === undefined ? {} : { signedAt }),
     ...(Number.isFinite(until) ? { expiresAt: new Date(until).toISOString() } : {}),
   };
-}
-
-/** One key is one signer whatever it is called; for certificates, the same issuer and subject are. */
-function signerId(signer: SignerIdentity): string {
-  return signer.kind === "key" ? `key ${signer.keyId}` : `keyless ${JSON.stringify([signer.issuer, signer.subject])}`;
-}
-
-function distinctSigners(policy: TrustPolicy, candidates: readonly Satisfaction[]): readonly Satisfaction[] {
-  const owners = new Map(policy.authorities.map((authority) => [authority.name, authority.owner ?? authority.name]));
-  return maximumMatching(
-    candidates,
-    (candidate) => owners.get(candidate.authority) ?? candidate.authority,
-    (candidate) => signerId(candidate.signer),
-  );
 }

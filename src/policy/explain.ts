@@ -1,6 +1,7 @@
 import { type ErrorCode, errorCodes, type Finding } from "../errors.ts";
+import { countedFor, expectedOf } from "./authority.ts";
 import { objectionTo } from "./counting.ts";
-import { type EvaluationFacts, isBy } from "./facts.ts";
+import type { EvaluationFacts } from "./facts.ts";
 import type { Authority, TrustPolicy } from "./policy.ts";
 import type { Satisfaction } from "./verdict.ts";
 
@@ -25,9 +26,10 @@ export function explain(
 }
 
 function explainAuthority(policy: TrustPolicy, authority: Authority, facts: EvaluationFacts): readonly Finding[] {
-  const expected = `a signature by ${authority.keys.map((key) => `key ${key.keyId.slice(0, 16)}`).join(" or ")}`;
+  const expected = expectedOf(authority);
   const own = facts.proofs
-    .filter((proof) => proof.subject === facts.subject && isBy(authority, proof.signer))
+    .filter((proof) => proof.subject === facts.subject)
+    .flatMap((proof) => countedFor(authority, proof)?.proof ?? [])
     .slice(0, maxExplained)
     .flatMap((proof) => {
       const objection = objectionTo(policy, authority, proof, facts);
@@ -53,7 +55,9 @@ const maxDescribed = 5;
 /** Who signed instead, as far as it is proved, and what is said of the rest. */
 function describeSignatures({ proofs, findings }: EvaluationFacts): string {
   const others = proofs.map(({ signer }) =>
-    signer.kind === "key" ? `a signature by key ${signer.keyId.slice(0, 16)}` : signer.subject,
+    signer.kind === "key"
+      ? `a signature by key ${signer.keyId.slice(0, 16)}`
+      : `a signature by ${signer.subject} of ${signer.issuer}`,
   );
   const unproved = findings.map(({ found, code }) => found ?? code);
   return [...new Set([...others, ...unproved])].slice(0, maxDescribed).join("; ");

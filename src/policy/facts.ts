@@ -1,8 +1,8 @@
 import type { Digest } from "../crypto/digest.ts";
 import type { ErrorCode, Finding } from "../errors.ts";
-import type { SignerIdentity, VerifiedAttestation, VerifiedSignature } from "../formats/format.ts";
+import type { VerifiedAttestation, VerifiedSignature } from "../formats/format.ts";
 import type { ImageReference } from "../oci/reference.ts";
-import type { Authority, TrustPolicy } from "./policy.ts";
+import type { TrustPolicy } from "./policy.ts";
 
 /** What a judgement depends on beside evidence: the name that was asked about, the time, and what was seen before. */
 export interface Situation {
@@ -29,11 +29,6 @@ export interface Objection {
   readonly message: string;
   readonly expected: string;
   readonly found: string;
-}
-
-/** Whether the signer is one of the authority's. */
-export function isBy(authority: Authority, signer: SignerIdentity): boolean {
-  return signer.kind === "key" && authority.keys.some((key) => key.keyId === signer.keyId);
 }
 
 /** A time as people read it; "no time" where it is not one. */

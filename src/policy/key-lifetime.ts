@@ -11,11 +11,12 @@ import type { Authority, KeyLifetime } from "./policy.ts";
  * 3. Not before `validFrom`, not after `validUntil`: by the verified time, or by now where there is none.
  */
 export function keyObjection(
-  { name, lifetime }: Authority,
+  authority: Authority,
   proof: Pick<Proof, "evidence" | "signedAt">,
   now: number,
 ): Objection | undefined {
-  if (lifetime === undefined) return undefined;
+  if (authority.kind !== "key" || authority.lifetime === undefined) return undefined;
+  const { name, lifetime } = authority;
   const { validFrom = Number.NEGATIVE_INFINITY, validUntil = Number.POSITIVE_INFINITY, revoked } = lifetime;
   const verified = verifiedTime(proof);
   const frozen = isFrozen(lifetime, proof); // 1
@@ -36,7 +37,8 @@ export function keyObjection(
 }
 
 /** When the key stops counting for this proof, milliseconds since 1970; infinity where time alone does not end it. */
-export function keyCountsUntil({ lifetime }: Authority, proof: Pick<Proof, "evidence" | "signedAt">): number {
+export function keyCountsUntil(authority: Authority, proof: Pick<Proof, "evidence" | "signedAt">): number {
+  const lifetime = authority.kind === "key" ? authority.lifetime : undefined;
   if (lifetime?.validUntil === undefined) return Number.POSITIVE_INFINITY;
   return isFrozen(lifetime, proof) || verifiedTime(proof) !== undefined
     ? Number.POSITIVE_INFINITY

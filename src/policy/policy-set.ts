@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Authority, PolicySet, TrustPolicy } from "./policy.ts";
+import { canonicalAuthority } from "./authority.ts";
+import type { PolicySet, TrustPolicy } from "./policy.ts";
 import { type Problem, policyInvalid } from "./problem.ts";
 import type { ParsedPolicies } from "./rules.ts";
 
@@ -46,10 +47,6 @@ function revisionOf(policies: readonly TrustPolicy[]): string {
     authorities: authorities.map(canonicalAuthority),
   }));
   return createHash("sha256").update(JSON.stringify(content, sortedKeys)).digest("hex");
-}
-
-function canonicalAuthority({ keys, ...rest }: Authority): object {
-  return { ...rest, keys: keys.map((key) => key.keyId).sort() };
 }
 
 function sortedKeys(_: string, value: unknown): unknown {

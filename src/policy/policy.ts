@@ -1,8 +1,10 @@
 import type { Digest } from "../crypto/digest.ts";
 import type { PublicKey } from "../crypto/public-key.ts";
+import type { Certificate } from "../crypto/x509.ts";
 import type { IdentityMatcher, IdentityRule } from "../crypto/x509-identity.ts";
 import type { Mirror } from "../oci/mirrors.ts";
 import type { CertificateTrust } from "../trust/certificate-trust.ts";
+import type { TrustRoot } from "../trust/trust-root.ts";
 import type { Condition } from "./condition.ts";
 import type { TrustException } from "./exception.ts";
 
@@ -57,6 +59,8 @@ export interface KeyAuthority {
   readonly owner?: string;
   readonly keys: NonEmpty<PublicKey>;
   readonly lifetime?: KeyLifetime;
+  /** Whose logs and timestamp authorities prove times; without one no time is verified. */
+  readonly root?: TrustRoot;
   /** Annotations that a signature must carry to count, exactly. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
@@ -76,8 +80,30 @@ export interface CertificateAuthority {
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
+/** Whom an OIDC issuer must have vouched for; the words of the policy, and what they mean. */
+export interface KeylessIdentity {
+  readonly issuer?: string;
+  readonly issuerRegex?: string;
+  readonly subject?: string;
+  readonly subjectRegex?: string;
+  /** Certificate extensions by name, exactly. */
+  readonly claims?: Readonly<Record<string, string>>;
+  /** Of a certificate with a proved path: the issuer and the subject that fit, or nothing. */
+  readonly matches: (certificate: Certificate) => { readonly issuer: string; readonly subject: string } | undefined;
+}
+
+/** Trusted identities that certificates of a trust root name: any of them. */
+export interface KeylessAuthority {
+  readonly kind: "keyless";
+  readonly name: string;
+  readonly owner?: string;
+  readonly root: TrustRoot;
+  readonly identities: NonEmpty<KeylessIdentity>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
 /** A trusted signer. */
-export type Authority = KeyAuthority | CertificateAuthority;
+export type Authority = KeyAuthority | CertificateAuthority | KeylessAuthority;
 
 /** What a policy says of an image in the open, without a signature. Kept apart from signers: it never counts as one. */
 export interface StaticAuthority {

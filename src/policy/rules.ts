@@ -129,13 +129,16 @@ function unreachableThreshold(
   authorities: readonly Authority[],
   document: SourceDocument,
 ): Problem | undefined {
-  const candidates = authorities.flatMap(({ name, owner, keys }) =>
-    keys.map(({ keyId }) => ({ owner: owner ?? name, keyId })),
-  );
+  const candidates = authorities.flatMap((authority) => {
+    const { name, owner = name } = authority;
+    // Nobody knows how many keys a certificate authority will certify.
+    const signers = authority.kind === "key" ? authority.keys.map(({ keyId }) => keyId) : [`any of ${name}`];
+    return signers.map((signer) => ({ owner, signer }));
+  });
   const most = maximumMatching(
     candidates,
     ({ owner }) => owner,
-    ({ keyId }) => keyId,
+    ({ signer }) => signer,
   ).length;
   if (threshold <= most) return undefined;
   const place = document.placeOf(["spec", "threshold"]);

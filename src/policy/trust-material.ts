@@ -2,12 +2,26 @@ import { createHash } from "node:crypto";
 import type { TrustMaterial } from "../formats/format.ts";
 import type { MatchedPolicy } from "./match.ts";
 
-/** All keys of the policies that matched, each once. */
+/** What the policies that matched believe in, each thing once: keys, certificate authorities, and trust roots. */
 export function trustOf(matched: readonly MatchedPolicy[]): TrustMaterial {
   const authorities = matched.flatMap(({ policy, excluded }) => (excluded ? [] : policy.authorities));
-  const keys = new Map(authorities.flatMap((authority) => authority.keys.map((key) => [key.keyId, key])));
-  const revision = createHash("sha256")
-    .update([...keys.keys()].sort().join(" "))
-    .digest("hex");
-  return { revision, keys: [...keys.values()] };
+  const keys = authorities.flatMap((authority) => (authority.kind === "key" ? authority.keys : []));
+  const certificates = authorities.flatMap((authority) => (authority.kind === "certificate" ? [authority.trust] : []));
+  const roots = authorities.flatMap((authority) => ("root" in authority ? [authority.root] : []));
+  const distinct = {
+    keys: byId(keys, ({ keyId }) => keyId),
+    certificates: byId(certificates, ({ id }) => id),
+    roots: byId(roots, ({ revision }) => revision),
+  };
+  const ids = [distinct.keys, distinct.certificates, distinct.roots].map((part) => [...part.keys()].sort().join(" "));
+  return {
+    revision: createHash("sha256").update(ids.join("\n")).digest("hex"),
+    keys: [...distinct.keys.values()],
+    ...(certificates.length === 0 ? {} : { certificates: [...distinct.certificates.values()] }),
+    ...(roots.length === 0 ? {} : { roots: [...distinct.roots.values()] }),
+  };
+}
+
+function byId<T>(items: readonly T[], idOf: (item: T) => string): ReadonlyMap<string, T> {
+  return new Map(items.map((item) => [idOf(item), item]));
 }

@@ -50,7 +50,7 @@ describe("a policy that loads", () => {
   it("has every key of a text, each once", async () => {
     const authorities = [{ name: "release", key: { data: `Release keys\n${first}${second}\n${first}` } }];
     const { policies } = await loadJson(policy({ authorities }));
-    expect(policies[0]?.authorities[0].keys.length).toBe(2);
+    expect(policies[0]?.authorities[0]).toMatchObject({ kind: "key", keys: { length: 2 } });
   });
 
   it("reads key files through the reader it is given", async () => {

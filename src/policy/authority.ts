@@ -1,0 +1,117 @@
+import { type Certificate, publicKeyOf } from "../crypto/x509.ts";
+import { identitiesOf } from "../crypto/x509-identity.ts";
+import { type Backing, countAs, type SignerIdentity, type VerifiedSignature } from "../formats/format.ts";
+import type { Authority, CertificateAuthority, KeyAuthority, KeylessAuthority } from "./policy.ts";
+
+/** A proof that is by an authority. */
+export interface Counted {
+  /** With the signer and the verified times that the authority believes. */
+  readonly proof: VerifiedSignature;
+  /** All names of the signer; whoever shares one with another is the same signer (DESIGN 5.6). */
+  readonly names: readonly string[];
+}
+
+/** The proof as the authority counts it; nothing where it is not by the authority. */
+export function countedFor(authority: Authority, proof: VerifiedSignature): Counted | undefined {
+  switch (authority.kind) {
+    case "key":
+      return byKey(authority, proof);
+    case "certificate":
+      return byBacking(authority.trust.id, proof, (certificate, issuer) => certifiedAs(authority, certificate, issuer));
+    case "keyless":
+      return byBacking(authority.root.revision, proof, (certificate) => vouchedForAs(authority, certificate));
+  }
+}
+
+function byKey({ keys, root }: KeyAuthority, proof: VerifiedSignature): Counted | undefined {
+  const { signer, backings } = proof;
+  if (signer.kind !== "key" || !keys.some(({ keyId }) => keyId === signer.keyId)) return undefined;
+  const names = [`key ${signer.keyId}`];
+  if (backings === undefined) return { proof, names };
+  const signedAt = backings.find(({ trust }) => trust === root?.revision)?.signedAt ?? [];
+  return { proof: countAs(proof, { signer, signedAt }), names };
+}
+
+function byBacking(
+  trust: string,
+  proof: VerifiedSignature,
+  signerOf: (certificate: Certificate, issuer: string) => SignerIdentity | undefined,
+): Counted | undefined {
+  const backing = proof.backings?.find((one) => one.trust === trust && one.certificate !== undefined);
+  const { certificate, issuer = "" } = backing ?? {};
+  if (backing === undefined || certificate === undefined) return undefined;
+  const signer = signerOf(certificate, issuer);
+  if (signer === undefined) return undefined;
+  return { proof: countAs(proof, { ...backing, signer }), names: namesOf(signer, certificate, backing) };
+}
+
+function certifiedAs({ identities }: CertificateAuthority, certificate: Certificate, issuer: string) {
+  for (const { matches } of identities) {
+    const subject = matches(certificate);
+    if (subject !== undefined) return { kind: "certificate", issuer, subject } as const;
+  }
+  return undefined;
+}
+
+function vouchedForAs({ identities }: KeylessAuthority, certificate: Certificate) {
+  for (const { matches } of identities) {
+    const found = matches(certificate);
+    if (found !== undefined) return { kind: "keyless", ...found } as const;
+  }
+  return undefined;
+}
+
+/** Every alternative name: two certificates with the same two names are not two signers for being asked about one name each. */
+function namesOf({ kind }: SignerIdentity, certificate: Certificate, { issuer }: Backing): readonly string[] {
+  const names = identitiesOf(certificate).map(({ value }) => `${kind} ${JSON.stringify([issuer, value])}`);
+  return [`key ${publicKeyOf(certificate).keyId}`, ...names];
+}
+
+const maxNamed = 5;
+
+/** Whose signature is wanted, for findings. */
+export function expectedOf(authority: Authority): string {
+  return `a signature by ${[...whoMaySign(authority)].slice(0, maxNamed).join(" or ")}`;
+}
+
+function whoMaySign(authority: Authority): readonly string[] {
+  switch (authority.kind) {
+    case "key":
+      return authority.keys.map((key) => `key ${key.keyId.slice(0, 16)}`);
+    case "certificate": {
+      const roots = authority.trust.roots.slice(0, maxNamed).map(({ subject }) => subject.text);
+      return authority.identities.map(
+        ({ san, sanRegex }) => `${wanted(san, sanRegex)}, certified under ${roots.join(" or ")}`,
+      );
+    }
+    case "keyless":
+      return authority.identities.map(
+        ({ subject, subjectRegex, issuer, issuerRegex, claims }) =>
+          `${wanted(subject, subjectRegex)} of ${wanted(issuer, issuerRegex)}${
+            claims === undefined ? "" : ` with ${JSON.stringify(claims)}`
+          }`,
+      );
+  }
+}
+
+function wanted(text: string | undefined, regex: string | undefined): string {
+  return text ?? (regex === undefined ? "anybody" : `/${regex}/`);
+}
+
+/** What an authority means, as plain values: whatever changes it changes them. */
+export function canonicalAuthority(authority: Authority): object {
+  switch (authority.kind) {
+    case "key": {
+      const { keys, root, ...rest } = authority;
+      return { ...rest, keys: keys.map((key) => key.keyId).sort(), root: root?.revision };
+    }
+    case "certificate": {
+      const { trust, identities, ...rest } = authority;
+      return { ...rest, trust: trust.id, identities: identities.map(({ matches: _, ...rule }) => rule) };
+    }
+    case "keyless": {
+      const { root, identities, ...rest } = authority;
+      return { ...rest, root: root.revision, identities: identities.map(({ matches: _, ...rule }) => rule) };
+    }
+  }
+}
