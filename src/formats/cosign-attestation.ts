@@ -1,8 +1,10 @@
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../crypto/digest.ts";
 import { parseDsseEnvelope } from "../crypto/dsse.ts";
 import { claimOf, signatureAnnotation } from "./cosign-layers.ts";
-import { makeAttestation, proveEnvelope } from "./envelope.ts";
+import { proveEnvelope } from "./envelope.ts";
+import { encodeAttestation, makeEnvelope } from "./envelope-make.ts";
 import type { AttestRequest, MadeSignature, Proof, SignatureBundle, TrustMaterial } from "./format.ts";
+import { materialAnnotations } from "./made-material.ts";
 
 export const envelopeMediaType = "application/vnd.dsse.envelope.v1+json";
 
@@ -22,9 +24,13 @@ export async function proveTaggedEnvelope(
 
 /** Makes an attestation for the `.att` tag. */
 export async function makeTaggedAttestation(request: AttestRequest): Promise<MadeSignature> {
-  const content = await makeAttestation(request);
+  const { content, material } = await makeEnvelope(request, encodeAttestation(request), { stampsEnvelope: true });
   const digest = digestOf(content);
-  const annotations = { [signatureAnnotation]: "", predicateType: request.predicateType };
+  const annotations = {
+    [signatureAnnotation]: "",
+    predicateType: request.predicateType,
+    ...materialAnnotations(material),
+  };
   return {
     bundle: claimOf(content, digest, annotations, { isEnvelope: true }),
     attachment: {

@@ -3,6 +3,7 @@ import { describeJson } from "../crypto/describe-json.ts";
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../crypto/digest.ts";
 import { isJsonObject, parseStrictJson } from "../crypto/json.ts";
 import { TrustError } from "../errors.ts";
+import { noTestimony } from "../witness/witness.ts";
 import { claimOf, cosignName, signatureAnnotation } from "./cosign-layers.ts";
 import {
   type MadeSignature,
@@ -12,6 +13,7 @@ import {
   type TrustMaterial,
   type VerifiedSignature,
 } from "./format.ts";
+import { materialAnnotations } from "./made-material.ts";
 import { findSigner } from "./prove.ts";
 import { signedRepositoryName, stringValues } from "./statement.ts";
 
@@ -71,10 +73,21 @@ function parsePayload(content: Uint8Array) {
 
 /** Makes a signature for the `.sig` tag. */
 export async function makeSimpleSigning(request: SignRequest): Promise<MadeSignature> {
+  const { signer, testify } = request;
   const content = Buffer.from(JSON.stringify(payloadOf(request)));
-  const signature = Buffer.from(await request.signer.sign(content)).toString("base64");
-  const annotations = { [signatureAnnotation]: signature };
   const digest = digestOf(content);
+  const certificate = await signer.certificate?.();
+  const signature = await signer.sign(content);
+  const testimony = await testify?.({
+    signature,
+    sha256: Buffer.from(digestHex(digest), "hex"),
+    publicKey: signer.publicKey,
+    certificate: certificate?.leaf.raw,
+  });
+  const annotations = {
+    [signatureAnnotation]: Buffer.from(signature).toString("base64"),
+    ...materialAnnotations({ signer, certificate, testimony: testimony ?? noTestimony }),
+  };
   return {
     bundle: claimOf(content, digest, annotations),
     attachment: {

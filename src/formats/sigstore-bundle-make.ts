@@ -1,10 +1,11 @@
 import { digestAlgorithm, digestHex, digestOf } from "../crypto/digest.ts";
-import { dssePae, type EnvelopeFrame, formatDsseEnvelope } from "../crypto/dsse.ts";
+import type { EnvelopeFrame } from "../crypto/dsse.ts";
 import { emptyDescriptor, emptyJson, mediaTypes } from "../oci/manifest.ts";
-import { makeAttestation } from "./envelope.ts";
+import { type EncodedStatement, encodeAttestation, encodeStatement, makeEnvelope } from "./envelope-make.ts";
 import type { AttestRequest, MadeSignature, SignatureBundle, SignRequest } from "./format.ts";
+import { type MadeMaterial, verificationMaterial } from "./made-material.ts";
 import { bundleMediaType, bundleOf } from "./sigstore-bundle-parse.ts";
-import { inTotoPayloadType, signaturePredicate, statementV1 } from "./statement.ts";
+import { signaturePredicate, statementV1 } from "./statement.ts";
 
 export const predicateTypeAnnotation = "dev.sigstore.bundle.predicateType";
 
@@ -17,27 +18,24 @@ export async function makeSignatureBundle(request: SignRequest): Promise<MadeSig
     predicateType: signaturePredicate,
     predicate: {},
   };
-  const payload = Buffer.from(JSON.stringify(statement));
-  const signature = await request.signer.sign(dssePae(inTotoPayloadType, payload));
-  const content = formatDsseEnvelope(inTotoPayloadType, payload, signature, frameOf(request));
-  return made(request, signaturePredicate, content);
+  return made(request, signaturePredicate, encodeStatement(Buffer.from(JSON.stringify(statement))));
 }
 
 /** Makes the bundle of an attestation. Throws `CONTENT_TOO_LARGE`. */
 export async function makeAttestationBundle(request: AttestRequest): Promise<MadeSignature> {
-  return made(request, request.predicateType, await makeAttestation(request, frameOf(request)));
+  return made(request, request.predicateType, encodeAttestation(request));
 }
 
-type MakeRequest = Pick<SignRequest, "subject" | "signer" | "now">;
+type MakeRequest = Pick<SignRequest, "subject" | "signer" | "testify" | "now">;
 
 /** What of a bundle stands around its envelope. */
-function frameOf({ signer }: MakeRequest): EnvelopeFrame {
-  const hint = Buffer.from(signer.publicKey.keyId, "hex").toString("base64");
-  const head = JSON.stringify({ mediaType: bundleMediaType, verificationMaterial: { publicKey: { hint } } });
+export function bundleFrame(material: MadeMaterial): EnvelopeFrame {
+  const head = JSON.stringify({ mediaType: bundleMediaType, verificationMaterial: verificationMaterial(material) });
   return { before: `${head.slice(0, -1)},"dsseEnvelope":`, after: "}" };
 }
 
-function made(request: MakeRequest, predicateType: string, content: Uint8Array): MadeSignature {
+async function made(request: MakeRequest, predicateType: string, statement: EncodedStatement): Promise<MadeSignature> {
+  const { content } = await makeEnvelope(request, statement, { frame: bundleFrame });
   const bundle = bundleOf(content, digestOf(content));
   return { bundle, attachment: referrerOf(request, predicateType, bundle) };
 }
