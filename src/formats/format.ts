@@ -6,7 +6,6 @@ import type { Signer } from "../keys/signer.ts";
 import type { EvidencePlaces } from "../oci/evidence-places.ts";
 import type { Descriptor } from "../oci/manifest.ts";
 import type { ImageReference } from "../oci/reference.ts";
-import type { Testimony, Witnessed } from "../witness/witness.ts";
 import type { CertificateTrust } from "../trust/certificate-trust.ts";
 import type { TrustRoot } from "../trust/trust-root.ts";
 import type { Testimony, Witnessed } from "../witness/witness.ts";
@@ -139,15 +138,10 @@ export interface TrustMaterial {
 /** What has signatures witnessed by logs and timestamp authorities. */
 export type Testify = (witnessed: Witnessed) => Promise<Testimony>;
 
-/** What has signatures witnessed by logs and timestamp authorities. */
-export type Testify = (witnessed: Witnessed) => Promise<Testimony>;
-
 export interface SignRequest {
   readonly image: ImageReference;
   readonly subject: Descriptor;
   readonly signer: Signer;
-  /** Absent where nobody is to witness the signature. */
-  readonly testify?: Testify | undefined;
   /** Absent where nobody is to witness the signature. */
   readonly testify?: Testify | undefined;
   readonly annotations: Readonly<Record<string, string>>;
@@ -161,8 +155,6 @@ export interface AttestRequest {
   readonly image: ImageReference;
   readonly subject: Descriptor;
   readonly signer: Signer;
-  /** Absent where nobody is to witness the attestation. */
-  readonly testify?: Testify | undefined;
   /** Absent where nobody is to witness the attestation. */
   readonly testify?: Testify | undefined;
   /** A URI. */
