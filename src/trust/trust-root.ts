@@ -19,7 +19,8 @@ export interface SignatureScheme {
 export interface TransparencyLog {
   readonly baseUrl: string;
   /**
-   * The names that its checkpoints may be signed under, at least one: the base URL without its scheme, and its host alone.
+   * The names that its checkpoints may be signed under: the base URL without its scheme, and its host alone; none where the
+   * root names no URL.
    * (The origin line of a Rekor v1 checkpoint has the number of a tree behind the name.)
    */
   readonly origins: readonly string[];
@@ -109,6 +110,8 @@ export interface TrustRoot {
   readonly certificateLogs: readonly CertificateLog[];
   readonly timestampAuthorities: readonly TimestampAuthority[];
   readonly require: EvidenceMinima;
+  /** The minima that somebody has set lower than the deployment allows for; shown in `unsafe`. */
+  readonly relaxed: readonly (keyof EvidenceMinima)[];
   readonly skipped: readonly SkippedEntry[];
 }
 
