@@ -12,6 +12,8 @@ export interface Attached {
   readonly subject: Digest;
   /** The tag that it is kept under, where it is cosign's; a referrer has none. */
   readonly tag?: string;
+  /** Listed under the fallback tag; the referrers API may list it as well. */
+  readonly isUnderFallbackTag?: true;
   readonly root: ManifestNode;
   /** All its manifests, the root last. */
   readonly tree: readonly ManifestNode[];
@@ -37,6 +39,11 @@ export interface FoundAttached {
 export interface FindOptions extends RequestOptions {
   /** Beyond the limits, give what was found instead of an error. */
   readonly partial?: boolean | undefined;
+  /** Told of a place that cannot be read, instead of an error; what the others have is given. The search is not complete then. */
+  readonly onFailure?: ((error: TrustError) => void) | undefined;
+  /** The most to find, and how many of them may hang on each other; default 5000, without end. */
+  readonly maxAttached?: number | undefined;
+  readonly maxDepth?: number | undefined;
 }
 
 /** The tags of a subject's artifacts (sigstore/cosign, specs/SIGNATURE_SPEC.md, "Tag-based object discovery"). */
@@ -78,7 +85,12 @@ export async function findAttached(
     complete: true,
   };
   const attached: Attached[] = [];
+  const { maxDepth = Number.POSITIVE_INFINITY } = options;
   for (let level = [...new Set(subjects)], depth = 1; level.length > 0; depth++) {
+    if (depth > maxDepth) {
+      search.complete = false;
+      break;
+    }
     const found = (await mapLimit(level, readsAtOnce, (subject) => findOf(search, subject, depth))).flat();
     attached.push(...found);
     level = [...new Set(found.map(({ root }) => root.descriptor.digest))].filter((digest) => !search.seen.has(digest));
@@ -92,7 +104,7 @@ async function findOf(search: Search, subject: Digest, depth: number): Promise<r
     referrersOf(search, subject),
     ...attachedSuffixes.map((suffix) => taggedOf(search, `${referrersTag(subject)}${suffix}`)),
   ]);
-  const places = [...referrers.map((digest) => ({ digest })), ...tagged.flat()];
+  const places = [...referrers, ...tagged.flat()];
   const read = await mapLimit(places, readsAtOnce, async ({ digest, ...place }): Promise<readonly Attached[]> => {
     const tree = await readAttached(search, digest, { ...place, subject });
     const root = tree?.at(-1);
@@ -101,29 +113,56 @@ async function findOf(search: Search, subject: Digest, depth: number): Promise<r
   return read.flat();
 }
 
-async function referrersOf(search: Search, subject: Digest): Promise<readonly Digest[]> {
+/** What cannot be read is told where somebody listens, else it is an error. */
+async function unlessFailed<T>(search: Search, nothing: T, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (search.onFailure === undefined || !(error instanceof TrustError)) throw error;
+    search.complete = false;
+    search.onFailure(error);
+    return nothing;
+  }
+}
+
+interface Place {
+  readonly digest: Digest;
+  readonly tag?: string;
+  readonly isUnderFallbackTag?: true;
+}
+
+async function referrersOf(search: Search, subject: Digest): Promise<readonly Place[]> {
   const { registry, name, signal } = search;
-  const { descriptors, complete, failure } = await listReferrers(registry, name, subject, { maxPages, signal });
-  if (failure !== undefined) throw failure;
+  const listing = await unlessFailed(search, { descriptors: [], complete: false }, () =>
+    listReferrers(registry, name, subject, { maxPages, signal }),
+  );
+  const { descriptors, complete, failure, underTag } = listing;
+  if (failure !== undefined) await unlessFailed(search, undefined, () => Promise.reject(failure));
   // What lists itself, or the image, among its referrers says nothing.
   const digests = descriptors.map(({ digest }) => digest).filter((digest) => digest !== subject);
-  const room = maxAttached - search.count;
+  const places = digests.map((digest) =>
+    underTag?.has(digest) === true ? { digest, isUnderFallbackTag: true as const } : { digest },
+  );
+  const room = (search.maxAttached ?? maxAttached) - search.count;
   search.count += digests.length;
-  if (complete && digests.length <= room) return digests;
+  if (complete && digests.length <= room) return places;
   if (search.partial !== true) throw incomplete(search, subject, digests.length);
   search.complete = false;
-  return digests.slice(0, Math.max(0, room));
+  return places.slice(0, Math.max(0, room));
 }
 
 /** What a tag stands for. Asked by HEAD, which does not count as a pull where pulls are counted. */
-async function taggedOf({ registry, name, signal }: Search, tag: string) {
-  try {
-    const { digest } = await registry.resolve({ ...name, tag }, { signal });
-    return [{ digest, tag }];
-  } catch (error) {
-    if (error instanceof TrustError && error.code === "IMAGE_NOT_FOUND") return [];
-    throw error;
-  }
+async function taggedOf(search: Search, tag: string): Promise<readonly Place[]> {
+  const { registry, name, signal } = search;
+  return unlessFailed(search, [], async () => {
+    try {
+      const { digest } = await registry.resolve({ ...name, tag }, { signal });
+      return [{ digest, tag }];
+    } catch (error) {
+      if (error instanceof TrustError && error.code === "IMAGE_NOT_FOUND") return [];
+      throw error;
+    }
+  });
 }
 
 /** What is listed and gone, or is no manifest, is told and keeps nothing else back. */
@@ -136,8 +175,11 @@ async function readAttached(
   try {
     return await readTree(registry, name, digest, { signal });
   } catch (error) {
-    const isUnreadable = error instanceof TrustError && unreadableCodes.has(error.code);
-    if (!isUnreadable) throw error;
+    if (!(error instanceof TrustError)) throw error;
+    if (!unreadableCodes.has(error.code)) {
+      if (search.onFailure === undefined) throw error;
+      search.complete = false;
+    }
     const where = tag === undefined ? `the referrer ${digest}` : `what the tag ${tag} stands for`;
     const code = error.code === "IMAGE_NOT_FOUND" ? "SIGNATURE_MISSING" : error.code;
     const { expected, found } = error;

@@ -35,14 +35,17 @@ function get(name: RepositoryName, { digest }: Named, { signal }: RequestOptions
 export async function fetchBlob(
   client: Client,
   name: RepositoryName,
-  descriptor: Named,
+  { digest, size }: Pick<Descriptor, "digest"> & Partial<Pick<Descriptor, "size">>,
   limits: { readonly maxBytes: number } & RequestOptions,
 ): Promise<Buffer> {
-  if (descriptor.size > limits.maxBytes) throw tooLarge(`blob ${descriptor.digest}`, descriptor.size, limits.maxBytes);
+  const { maxBytes } = limits;
+  const descriptor = { digest, size: size ?? maxBytes };
+  if (descriptor.size > maxBytes) throw tooLarge(`blob ${digest}`, descriptor.size, maxBytes);
   return client.session.request(get(name, descriptor, limits, 0), async (response) => {
     const read = await readUpTo(response, { maxBytes: descriptor.size, maxMs: client.bodyMs });
+    if (!read.whole && size === undefined) throw tooLarge(`blob ${digest}`, `more than ${maxBytes}`, maxBytes);
     if (!read.whole) throw sizeMismatch(descriptor, descriptor.size + 1, response.url.host);
-    expectContent(read.bytes, descriptor, response.url.host);
+    expectContent(read.bytes, { digest, size: size ?? read.bytes.length }, response.url.host);
     return read.bytes;
   });
 }

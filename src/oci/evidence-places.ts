@@ -8,6 +8,8 @@ export interface Listing {
   readonly complete: boolean;
   /** Why one of the places that are listed together could not be read; what the other had still counts. */
   readonly failure?: TrustError;
+  /** Those that the fallback tag lists, where it lists any. */
+  readonly underTag?: ReadonlySet<Digest>;
 }
 
 /**

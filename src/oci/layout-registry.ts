@@ -74,13 +74,14 @@ async function fetchManifest(
 
 async function fetchBlob(
   files: LayoutFiles,
-  descriptor: Pick<Descriptor, "digest" | "size">,
+  descriptor: Pick<Descriptor, "digest"> & Partial<Pick<Descriptor, "size">>,
   maxBytes: number,
 ): Promise<Buffer> {
-  if (descriptor.size > maxBytes) throw tooLarge(descriptor.digest, descriptor.size, maxBytes);
+  const { digest, size } = descriptor;
+  if (size !== undefined && size > maxBytes) throw tooLarge(digest, size, maxBytes);
   const bytes = await files.read(blobPath(descriptor.digest), maxBytes);
   if (bytes === undefined) throw new TrustError("SIGNATURE_MISSING", `${descriptor.digest} is not in ${files.where}`);
-  expectContent(bytes, descriptor, files.where);
+  expectContent(bytes, { digest, size: size ?? bytes.length }, files.where);
   return bytes;
 }
 

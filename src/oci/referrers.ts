@@ -31,6 +31,7 @@ export async function listReferrers(
     registry.listReferrers(name, subject, maxPages, { signal }),
     listFallbackTag(registry, name, subject, signal),
   ]);
+  const tagged = results[1].status === "fulfilled" ? results[1].value.descriptors : [];
   const lists = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
   const [failure] = results.flatMap((result) => (result.status === "rejected" ? [asTrustError(result.reason)] : []));
   if (lists.length === 0 && failure !== undefined) throw failure;
@@ -38,7 +39,12 @@ export async function listReferrers(
   for (const descriptor of lists.flatMap((list) => list.descriptors))
     if (!byDigest.has(descriptor.digest)) byDigest.set(descriptor.digest, descriptor);
   const complete = failure === undefined && lists.every((list) => list.complete);
-  return { descriptors: [...byDigest.values()], complete, ...(failure === undefined ? {} : { failure }) };
+  return {
+    descriptors: [...byDigest.values()],
+    complete,
+    ...(failure === undefined ? {} : { failure }),
+    ...(tagged.length === 0 ? {} : { underTag: new Set(tagged.map(({ digest }) => digest)) }),
+  };
 }
 
 /** What the fallback tag lists; what is not an index of referrers lists nothing (distribution-spec v1.1). */

@@ -55,10 +55,10 @@ export interface Registry {
   resolve(ref: ImageReference, options?: RequestOptions): Promise<Descriptor>;
   /** The manifest under a digest or tag, checked. */
   fetchManifest(name: RepositoryName, reference: string, options?: RequestOptions): Promise<TaggedManifest>;
-  /** A whole blob in memory, checked; at most `maxBytes`. */
+  /** A whole blob in memory, checked; at most `maxBytes`. Without a size, by its digest alone. */
   fetchBlob(
     name: RepositoryName,
-    descriptor: Pick<Descriptor, "digest" | "size">,
+    descriptor: Pick<Descriptor, "digest"> & Partial<Pick<Descriptor, "size">>,
     maxBytes: number,
     options?: RequestOptions,
   ): Promise<Buffer>;
