@@ -1,6 +1,8 @@
 import { type Digest, digestOf } from "./crypto/digest.ts";
+import { formatPem } from "./crypto/pem.ts";
 import { TrustError } from "./errors.ts";
 import type { MadeSignature, SignatureFormat, TrustMaterial } from "./formats/format.ts";
+import type { Signer } from "./keys/signer.ts";
 import type { EvidencePlaces } from "./oci/evidence-places.ts";
 import { type Descriptor, mediaTypes } from "./oci/manifest.ts";
 import { openPlaces } from "./oci/places.ts";
@@ -19,6 +21,18 @@ export interface Attaching {
   /** What its signer alone is proved with. */
   readonly trust: TrustMaterial;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** What a signer is proved with where nothing else is said: the key, or the root that its certificate leads to. */
+export async function trustInSigner(signer: Signer): Promise<TrustMaterial> {
+  const { keyId } = signer.publicKey;
+  if (signer.certificate === undefined) return { revision: keyId, keys: [signer.publicKey] };
+  const { issuers } = await signer.certificate();
+  const [root = "", ...intermediates] = issuers.map(({ raw }) => formatPem("CERTIFICATE", raw)).reverse();
+  const { createCertificateTrust } = await import("./trust/certificate-trust.ts");
+  const trust = createCertificateTrust(root, intermediates.length === 0 ? undefined : intermediates.join(""));
+  // Without the key, which would prove the signature whatever the certificate is.
+  return { revision: `${keyId} ${trust.id}`, keys: [], certificates: [trust] };
 }
 
 /** What was pushed. */

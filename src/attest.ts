@@ -1,6 +1,6 @@
-import { type Attaching, attach, type PushedSignature, resolveOnce } from "./attach.ts";
+import { type Attaching, attach, type PushedSignature, resolveOnce, trustInSigner } from "./attach.ts";
 import type { Digest } from "./crypto/digest.ts";
-import type { SignatureFormat, TrustMaterial } from "./formats/format.ts";
+import type { SignatureFormat, Testify, TrustMaterial } from "./formats/format.ts";
 import type { Signer } from "./keys/signer.ts";
 import { formatReference, type ImageReference, type RepositoryName } from "./oci/reference.ts";
 import type { Registry } from "./oci/registry.ts";
@@ -9,6 +9,10 @@ import { replaceOlder } from "./replace.ts";
 export interface AttestImageRequest {
   readonly image: ImageReference;
   readonly signer: Signer;
+  /** Has what is signed witnessed; absent where nobody is to. */
+  readonly testify?: Testify | undefined;
+  /** What signatures are proved with before they are pushed; default: the key or the certificate of the signer. */
+  readonly trust?: TrustMaterial | undefined;
   readonly formats: readonly SignatureFormat[];
   /** A URI. */
   readonly predicateType: string;
@@ -54,7 +58,7 @@ export async function attestImage(registry: Registry, request: AttestImageReques
   const { image, signer, predicateType, signal, dryRun = false } = request;
   const { signatureRepository: repository = image } = request;
   const subject = await resolveOnce(registry, image, request.expectDigest, signal); // 1
-  const trust: TrustMaterial = { revision: signer.publicKey.keyId, keys: [signer.publicKey] };
+  const trust = request.trust ?? (await trustInSigner(signer));
   const attestations: PushedSignature[] = [];
   const replaced: Digest[] = [];
   for (const format of request.formats) {
@@ -78,9 +82,9 @@ export async function attestImage(registry: Registry, request: AttestImageReques
 
 /** Gives back what names the new attestation, not its megabytes. */
 async function makeAndAttach(registry: Registry, request: AttestImageRequest, target: Omit<Attaching, "made">) {
-  const { image, signer, predicateType, predicate, now, dryRun } = request;
+  const { image, signer, testify, predicateType, predicate, now, dryRun } = request;
   const { format, subject } = target;
-  const made = await format.attest({ image, subject, signer, predicateType, predicate, now }); // 2
+  const made = await format.attest({ image, subject, signer, testify, predicateType, predicate, now }); // 2
   const pushed = await attach(registry, { ...target, made }, { dryRun }); // 3
   const tag = made.attachment.kind === "layer" ? made.attachment.tag : undefined;
   return { pushed, own: { evidence: made.bundle.evidence, tag } };

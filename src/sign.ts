@@ -1,6 +1,6 @@
-import { attach, type PushedSignature, resolveOnce } from "./attach.ts";
+import { attach, type PushedSignature, resolveOnce, trustInSigner } from "./attach.ts";
 import type { Digest } from "./crypto/digest.ts";
-import type { SignatureFormat, TrustMaterial } from "./formats/format.ts";
+import type { SignatureFormat, Testify, TrustMaterial } from "./formats/format.ts";
 import type { Signer } from "./keys/signer.ts";
 import { chooseChild, listChildren } from "./oci/children.ts";
 import { type Descriptor, manifestMediaTypes, type Platform } from "./oci/manifest.ts";
@@ -11,6 +11,10 @@ import type { Registry } from "./oci/registry.ts";
 export interface SignImageRequest {
   readonly image: ImageReference;
   readonly signer: Signer;
+  /** Has what is signed witnessed; absent where nobody is to. */
+  readonly testify?: Testify | undefined;
+  /** What signatures are proved with before they are pushed; default: the key or the certificate of the signer. */
+  readonly trust?: TrustMaterial | undefined;
   readonly formats: readonly SignatureFormat[];
   readonly annotations?: Readonly<Record<string, string>> | undefined;
   /** The name that the `.sig` form signs, if not the repository of the image. */
@@ -83,12 +87,12 @@ async function signSubject(
   subject: Descriptor,
   shown: ImageReference,
 ): Promise<SignedImage> {
-  const { image, signer, annotations = {}, identity, now, signal, dryRun = false } = request;
+  const { image, signer, testify, annotations = {}, identity, now, signal, dryRun = false } = request;
   const { signatureRepository: repository = image } = request;
-  const trust: TrustMaterial = { revision: signer.publicKey.keyId, keys: [signer.publicKey] };
+  const trust = request.trust ?? (await trustInSigner(signer));
   const signatures: PushedSignature[] = [];
   for (const format of request.formats) {
-    const made = await format.sign({ image, subject, signer, annotations, identity, now }); // 3
+    const made = await format.sign({ image, subject, signer, testify, annotations, identity, now }); // 3
     signatures.push(await attach(registry, { format, made, subject, repository, trust, signal }, { dryRun })); // 4
   }
   return { image: formatReference(shown), digest: subject.digest, keyId: signer.publicKey.keyId, signatures, dryRun };
