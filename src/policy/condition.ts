@@ -4,11 +4,11 @@ export type ConditionVariable = "predicate" | "predicateType" | "image" | "confi
 /** What the variables stand for, by name; JSON values only. */
 export type ConditionFacts = Readonly<Partial<Record<ConditionVariable, unknown>>>;
 
-/** `error`: the condition could not be evaluated to true or false, which never counts as true. */
-export type ConditionAnswer =
-  | { readonly holds: true }
-  | { readonly holds: false }
-  | { readonly holds: false; readonly error: string };
+/** With an `error` the condition could not be evaluated, and does not hold. */
+export interface ConditionAnswer {
+  readonly holds: boolean;
+  readonly error?: string;
+}
 
 /** A CEL expression that compiled. `test` is pure, bounded and never throws. */
 export interface Condition {
