@@ -2,9 +2,10 @@ import { createHash } from "node:crypto";
 import type { PublicKey } from "./crypto/public-key.ts";
 import { createStreamCheck } from "./crypto/stream-verify.ts";
 import { TrustError } from "./errors.ts";
-import { type BlobClaim, formatBlobBundle, parseBlobBundle } from "./formats/blob-bundle.ts";
+import { type BlobClaim, parseBlobBundle } from "./formats/blob-bundle.ts";
+import { makeBlobBundle } from "./formats/blob-bundle-make.ts";
+import type { SignRequest } from "./formats/format.ts";
 import { shortKeyId } from "./formats/prove.ts";
-import type { Signer } from "./keys/signer.ts";
 
 export interface SignedBlob {
   /** Hex SHA-256. */
@@ -21,7 +22,10 @@ const maxWholeMessage = 256 * 1024 * 1024;
  * Signs a blob of any size, read piece by piece; Ed25519 keys sign at most 256 MiB, as they need it whole. What was made is
  * proved with the verifier's own code. Throws `CONTENT_TOO_LARGE`.
  */
-export async function signBlob(signer: Signer, pieces: AsyncIterable<Uint8Array>): Promise<SignedBlob> {
+export async function signBlob(
+  { signer, testify }: Pick<SignRequest, "signer" | "testify">,
+  pieces: AsyncIterable<Uint8Array>,
+): Promise<SignedBlob> {
   const hash = createHash("sha256");
   const check = createStreamCheck([signer.publicKey]);
   async function* tapped() {
@@ -35,7 +39,7 @@ export async function signBlob(signer: Signer, pieces: AsyncIterable<Uint8Array>
   const signature = Buffer.from(await made);
   const digest = hash.digest();
   const { keyId } = signer.publicKey;
-  const bundle = formatBlobBundle(digest, signature, keyId);
+  const bundle = await makeBlobBundle({ signer, testify }, digest, signature);
   if ((await check.signerOf(parseBlobBundle(bundle).signature)) === undefined)
     throw new TrustError("SIGNATURE_INVALID", "the signature that was made does not prove; nothing is written");
   return { sha256: digest.toString("hex"), keyId, signature, bundle };

@@ -15,7 +15,7 @@ describe.each(keyKinds)("a blob signed by a key of kind %s", (kind) => {
   const other = openSigner(newPrivateKey(kind)).publicKey;
 
   it("verifies, however it is cut into pieces, and under its key alone", async () => {
-    const { bundle, signature, sha256, keyId } = await signBlob(signer, inPieces(content, 7));
+    const { bundle, signature, sha256, keyId } = await signBlob({ signer }, inPieces(content, 7));
     for (const claim of [parseBlobBundle(bundle), { signature }]) {
       expect(await verifyBlob([other, signer.publicKey], claim, inPieces(content, 5000))).toEqual({ sha256, keyId });
       expect(await codeOfRejection(verifyBlob([other], claim, inPieces(content)))).toBe("SIGNER_NOT_TRUSTED");
@@ -24,7 +24,7 @@ describe.each(keyKinds)("a blob signed by a key of kind %s", (kind) => {
   });
 
   it("is refused when a byte of it, or of the bundle, is another", async () => {
-    const { bundle, signature } = await signBlob(signer, inPieces(content));
+    const { bundle, signature } = await signBlob({ signer }, inPieces(content));
     const changed = Buffer.from(content);
     changed[5000] = 0;
     const keys = [signer.publicKey];
@@ -45,7 +45,7 @@ describe.each(keyKinds)("a blob signed by a key of kind %s", (kind) => {
   });
 
   it("of nothing at all is signed as well", async () => {
-    const { bundle } = await signBlob(signer, inPieces(Buffer.of()));
+    const { bundle } = await signBlob({ signer }, inPieces(Buffer.of()));
     await verifyBlob([signer.publicKey], parseBlobBundle(bundle), inPieces(Buffer.of()));
   });
 });

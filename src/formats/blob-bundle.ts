@@ -14,22 +14,10 @@ export interface BlobClaim {
 
 const hashNames: Readonly<Record<string, HashName>> = { SHA2_256: "sha256", SHA2_384: "sha384", SHA2_512: "sha512" };
 
-/** A Sigstore bundle with a signature of a message (sigstore_bundle.proto v0.3, messageSignature). */
-export function formatBlobBundle(sha256: Uint8Array, signature: Uint8Array, keyId: string): Buffer {
-  const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
-  return Buffer.from(
-    JSON.stringify({
-      mediaType: bundleMediaType,
-      verificationMaterial: { publicKey: { hint: Buffer.from(keyId, "hex").toString("base64") } },
-      messageSignature: {
-        messageDigest: { algorithm: "SHA2_256", digest: base64(sha256) },
-        signature: base64(signature),
-      },
-    }),
-  );
-}
-
-/** Reads such a bundle, or the JSON that older cosigns write (`base64Signature`). Throws `SIGNATURE_MALFORMED`. */
+/**
+ * Reads a Sigstore bundle with a signature of a message (sigstore_bundle.proto, messageSignature), or the JSON that older
+ * cosigns write (`base64Signature`). Throws `SIGNATURE_MALFORMED`.
+ */
 export function parseBlobBundle(bytes: Uint8Array): BlobClaim {
   const bundle = parseStrictJson(bytes, "the bundle");
   if (!isJsonObject(bundle)) throw malformed("the bundle is not an object", "an object", describeJson(bundle));

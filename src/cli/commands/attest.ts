@@ -4,19 +4,18 @@ import { asTrustError, exitCodeOf, type Finding, toFinding } from "../../errors.
 import { maxAttestationBytes } from "../../formats/format.ts";
 import { makePredicate } from "../../formats/predicate.ts";
 import { predicateKindOf, predicateKinds } from "../../formats/predicate-types.ts";
-import { openSigner } from "../../keys/index.ts";
 import { mapLimit } from "../../oci/parallel.ts";
 import { defineCommand } from "../command.ts";
 import { formatNames, formatsOf } from "../formats.ts";
 import { readInput } from "../input.ts";
 import type { Output } from "../io.ts";
-import { passwordOption, passwordSource } from "../key-pair.ts";
 import { createLocator, isInLayout } from "../locate.ts";
 import { formatFinding, paint, plain } from "../print.ts";
 import { createProgress } from "../progress.ts";
 import { connect, registryOptions } from "../registry.ts";
 import { createResults } from "../results.ts";
 import { signatureRepositoryOf, signatureRepositoryOption } from "../signature-repository.ts";
+import { openSigning, signerOptions } from "../signing.ts";
 
 /** Above this, one image after the other: each holds the predicate several times. */
 const largePredicate = 4 * 1024 * 1024;
@@ -47,14 +46,7 @@ export const command = defineCommand({
   ],
   arguments: { image: { summary: "an image, by tag or digest; or oci-layout:DIR[:TAG]", many: true } },
   options: {
-    key: {
-      short: "k",
-      value: "KEY",
-      summary: "private key: a file, or env://NAME",
-      required: true,
-      completes: "files",
-    },
-    ...passwordOption,
+    ...signerOptions,
     type: {
       value: "TYPE",
       summary: `type of the predicate: ${Object.keys(predicateKinds).join(", ")}, or a URI`,
@@ -90,9 +82,8 @@ export const command = defineCommand({
     const signatureRepository = signatureRepositoryOf(context, options["signature-repository"]);
     const file = await readInput(context, options.predicate, "the predicate", maxAttestationBytes);
     const predicate = await makePredicate(kind, file, io.now());
-    const password = passwordSource(context, options["password-file"]);
-    const signer = await openSigner(options.key, { env: io.env, resolvePath: context.resolvePath, password });
-    const made = { signer, formats, predicateType: kind.uri, predicate, replace: options.replace };
+    const signing = await openSigning(context, options);
+    const made = { ...signing, formats, predicateType: kind.uri, predicate, replace: options.replace };
     const request = { ...made, expectDigest, signatureRepository, dryRun: options["dry-run"], signal: io.signal };
 
     const progress = createProgress(context, "attesting", images.length);

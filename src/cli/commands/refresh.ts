@@ -1,6 +1,5 @@
 import { asTrustError, type ErrorCategory, exitCodeOf, type Finding, toFinding } from "../../errors.ts";
 import { formats } from "../../formats/index.ts";
-import { openSigner } from "../../keys/index.ts";
 import { mapLimit } from "../../oci/parallel.ts";
 import { formatReference, formatRepository, type ImageReference } from "../../oci/reference.ts";
 import { type RefreshedImage, refreshImage } from "../../refresh.ts";
@@ -8,12 +7,12 @@ import { defineCommand } from "../command.ts";
 import { durationFlag } from "../durations.ts";
 import { imagesOf, imagesOption } from "../images.ts";
 import type { Output } from "../io.ts";
-import { passwordOption, passwordSource } from "../key-pair.ts";
 import { formatFinding, formatFindings, paint, plain } from "../print.ts";
 import { createProgress } from "../progress.ts";
 import { connect, registryOptions } from "../registry.ts";
 import { createResults } from "../results.ts";
 import { signatureRepositoryOf, signatureRepositoryOption } from "../signature-repository.ts";
+import { openSigning, signerOptions } from "../signing.ts";
 
 const concurrency = 4;
 
@@ -37,14 +36,7 @@ export const command = defineCommand({
   ],
   arguments: { image: { summary: "an image, by tag or digest", many: true, optional: true } },
   options: {
-    key: {
-      short: "k",
-      value: "KEY",
-      summary: "private key: a file, or env://NAME",
-      required: true,
-      completes: "files",
-    },
-    ...passwordOption,
+    ...signerOptions,
     before: { value: "TIME", summary: "renew what expires within this time", default: "10d" },
     expires: { value: "TIME", summary: "how long the new signatures count; default: as long as the old ones did" },
     ...imagesOption,
@@ -59,10 +51,9 @@ export const command = defineCommand({
     const signatureRepository = signatureRepositoryOf(context, options["signature-repository"]);
     const registry = await connect(context, options);
     const images = await imagesOf(registry, args.image, options.registry, io.signal);
-    const password = passwordSource(context, options["password-file"]);
-    const signer = await openSigner(options.key, { env: io.env, resolvePath: context.resolvePath, password });
+    const signing = await openSigning(context, options);
     const request = {
-      signer,
+      ...signing,
       formats,
       signatureRepository,
       before,

@@ -1,11 +1,11 @@
 import { signBlob } from "../../blob.ts";
+import { TrustError } from "../../errors.ts";
 import { refuseExisting, writeNewFiles } from "../../keys/files.ts";
-import { openSigner } from "../../keys/index.ts";
 import { defineCommand } from "../command.ts";
 import { streamInput } from "../input.ts";
-import { passwordOption, passwordSource } from "../key-pair.ts";
 import { plain } from "../print.ts";
 import { createResults } from "../results.ts";
+import { openSigning, signerOptions } from "../signing.ts";
 
 export const command = defineCommand({
   name: "sign-blob",
@@ -25,24 +25,18 @@ export const command = defineCommand({
   ],
   arguments: { file: { summary: "the file, - for standard input", completes: "files" } },
   options: {
-    key: {
-      short: "k",
-      value: "KEY",
-      summary: "private key: a file, or env://NAME",
-      required: true,
-      completes: "files",
-    },
-    ...passwordOption,
+    ...signerOptions,
     bundle: { value: "FILE", summary: "write the signature to this file, as a Sigstore bundle", completes: "files" },
     force: { summary: "replace the file if it exists" },
   },
   async run(context, { file }, options) {
-    const { io, resolvePath } = context;
+    const { resolvePath } = context;
     const path = options.bundle === undefined ? undefined : resolvePath(options.bundle);
     if (path !== undefined && !options.force) await refuseExisting([path]);
-    const password = passwordSource(context, options["password-file"]);
-    const signer = await openSigner(options.key, { env: io.env, resolvePath, password });
-    const { sha256, keyId, signature, bundle } = await signBlob(signer, streamInput(context, file));
+    const signing = await openSigning(context, options);
+    if (path === undefined && signing.signer.certificate !== undefined)
+      throw new TrustError("USAGE", "a bare signature has no place for a certificate", { expected: "--bundle FILE" });
+    const { sha256, keyId, signature, bundle } = await signBlob(signing, streamInput(context, file));
     if (path !== undefined) await writeNewFiles([{ path, content: bundle, mode: 0o644 }], { replace: options.force });
     const result = {
       file,

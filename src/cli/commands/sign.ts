@@ -1,7 +1,6 @@
 import { parseDigest } from "../../crypto/digest.ts";
 import { asTrustError, exitCodeOf, type Finding, TrustError, toFinding } from "../../errors.ts";
 import type { SignatureFormat } from "../../formats/format.ts";
-import { openSigner } from "../../keys/index.ts";
 import { mapLimit } from "../../oci/parallel.ts";
 import { type ImageReference, parseReference } from "../../oci/reference.ts";
 import { bindingAnnotations, ownAnnotations } from "../../policy/binding.ts";
@@ -11,7 +10,6 @@ import { defineCommand } from "../command.ts";
 import { durationFlag } from "../durations.ts";
 import { formatNames, formatsOf } from "../formats.ts";
 import type { Output } from "../io.ts";
-import { passwordOption, passwordSource } from "../key-pair.ts";
 import { createLocator, isInLayout, type LocatedImage } from "../locate.ts";
 import { partsOf } from "../parts.ts";
 import { formatFinding, paint, plain } from "../print.ts";
@@ -19,6 +17,7 @@ import { createProgress } from "../progress.ts";
 import { connect, registryOptions } from "../registry.ts";
 import { createResults } from "../results.ts";
 import { signatureRepositoryOf, signatureRepositoryOption } from "../signature-repository.ts";
+import { openSigning, signerOptions } from "../signing.ts";
 
 const concurrency = 4;
 
@@ -51,14 +50,7 @@ export const command = defineCommand({
   ],
   arguments: { image: { summary: "an image, by tag or digest; or oci-layout:DIR[:TAG]", many: true } },
   options: {
-    key: {
-      short: "k",
-      value: "KEY",
-      summary: "private key: a file, or env://NAME",
-      required: true,
-      completes: "files",
-    },
-    ...passwordOption,
+    ...signerOptions,
     format: {
       value: "FORMAT",
       summary: "form of the signature: a Sigstore bundle as a referrer (default), or cosign's .sig tag",
@@ -94,10 +86,9 @@ export const command = defineCommand({
     for (const located of images)
       if (options["bind-tag"] || identity === undefined) checkName(located, chosen, options);
     const signatureRepository = signatureRepositoryOf(context, options["signature-repository"]);
-    const password = passwordSource(context, options["password-file"]);
-    const signer = await openSigner(options.key, { env: io.env, resolvePath: context.resolvePath, password });
+    const signing = await openSigning(context, options);
     const request = {
-      signer,
+      ...signing,
       signatureRepository,
       formats: chosen,
       identity,
