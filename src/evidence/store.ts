@@ -119,7 +119,7 @@ export function createEvidenceStore(options: EvidenceOptions): EvidenceStore {
           for (const place of places) place.release();
         });
       });
-      const proved = await prove(value, subject, trust);
+      const proved = await prove(value, subject, trust, now());
       const { complete, listedAt, askedAt, keptFrom } = value;
       if (staleBecause === undefined) return { ...proved, complete, listedAt, askedAt, keptFrom };
       return { ...proved, complete, listedAt, askedAt: now(), staleBecause };

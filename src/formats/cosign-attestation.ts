@@ -1,5 +1,6 @@
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../crypto/digest.ts";
 import { parseDsseEnvelope } from "../crypto/dsse.ts";
+import { annotatedCertificate } from "./certificate-claim.ts";
 import { claimOf, signatureAnnotation } from "./cosign-layers.ts";
 import { proveEnvelope } from "./envelope.ts";
 import { encodeAttestation, makeEnvelope } from "./envelope-make.ts";
@@ -13,13 +14,15 @@ export function attestationTag(subject: Digest): string {
   return `${digestAlgorithm(subject)}-${digestHex(subject)}.att`;
 }
 
-/** Proves an envelope of an `.att` tag; what its layer says about it is not looked at. */
+/** Proves an envelope of an `.att` tag; of what its layer says about it, the certificate is looked at. */
 export async function proveTaggedEnvelope(
   bundle: SignatureBundle,
   subject: Digest,
   trust: TrustMaterial,
+  now?: number,
 ): Promise<Proof> {
-  return proveEnvelope(bundle, parseDsseEnvelope(bundle.content), undefined, subject, trust);
+  const signer = { certificate: annotatedCertificate(bundle.annotations) };
+  return proveEnvelope(bundle, parseDsseEnvelope(bundle.content), signer, subject, trust, now);
 }
 
 /** Makes an attestation for the `.att` tag. */

@@ -4,6 +4,7 @@ import { type Digest, digestAlgorithm, digestHex, digestOf } from "../crypto/dig
 import { isJsonObject, parseStrictJson } from "../crypto/json.ts";
 import { TrustError } from "../errors.ts";
 import { noTestimony } from "../witness/witness.ts";
+import { annotatedCertificate } from "./certificate-claim.ts";
 import { claimOf, cosignName, signatureAnnotation } from "./cosign-layers.ts";
 import {
   type MadeSignature,
@@ -14,7 +15,7 @@ import {
   type VerifiedSignature,
 } from "./format.ts";
 import { materialAnnotations } from "./made-material.ts";
-import { findSigner } from "./prove.ts";
+import { proveSigner } from "./prove.ts";
 import { signedRepositoryName, stringValues } from "./statement.ts";
 
 export const simpleSigningMediaType = "application/vnd.dev.cosign.simplesigning.v1+json";
@@ -30,9 +31,11 @@ export async function proveSimpleSigning(
   bundle: SignatureBundle,
   subject: Digest,
   trust: TrustMaterial,
+  now?: number,
 ): Promise<VerifiedSignature> {
   const signature = decodeBase64(bundle.annotations[signatureAnnotation] || undefined, "the signature annotation");
-  const key = await findSigner(trust, bundle.content, signature, undefined);
+  const claim = { certificate: annotatedCertificate(bundle.annotations) };
+  const signer = await proveSigner(claim, { message: bundle.content, signature }, trust, now);
   const payload = parsePayload(bundle.content);
   if (payload.digest !== subject)
     throw new TrustError("SUBJECT_MISMATCH", "the signature covers another image", {
@@ -43,8 +46,7 @@ export async function proveSimpleSigning(
     format: cosignName,
     evidence: bundle.evidence,
     subject,
-    signer: { kind: "key", keyId: key.keyId },
-    signedAt: [],
+    ...signer,
     annotations: payload.annotations,
     dockerReference: payload.dockerReference,
   });

@@ -55,8 +55,8 @@ async function findReferring(places: EvidencePlaces, subject: Digest): Promise<F
   return { ...found, complete: complete && found.complete };
 }
 
-async function verify(bundle: SignatureBundle, subject: Digest, trust: TrustMaterial): Promise<Proof> {
+async function verify(bundle: SignatureBundle, subject: Digest, trust: TrustMaterial, now?: number): Promise<Proof> {
   return bundle.isEnvelope === true
-    ? proveTaggedEnvelope(bundle, subject, trust)
-    : proveSimpleSigning(bundle, subject, trust);
+    ? proveTaggedEnvelope(bundle, subject, trust, now)
+    : proveSimpleSigning(bundle, subject, trust, now);
 }

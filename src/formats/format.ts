@@ -78,6 +78,15 @@ export interface Backing {
   readonly unsafe?: readonly string[];
 }
 
+/** Who signed, as far as it is proved. */
+export type ProvedSigner = Pick<ProofFacts, "signer" | "signedAt" | "backings" | "validity">;
+
+/** A signature, and the bytes that it is over. */
+export interface SignedBytes {
+  readonly message: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
 /** First and last moment, milliseconds since 1970. */
 export interface Validity {
   readonly notBefore: number;

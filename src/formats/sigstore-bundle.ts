@@ -65,7 +65,7 @@ async function read(places: EvidencePlaces, layer: Descriptor, maxBytes: number)
   }
 }
 
-async function verify(bundle: SignatureBundle, subject: Digest, trust: TrustMaterial): Promise<Proof> {
-  const { hint, envelope } = parseBundle(bundle.content);
-  return proveEnvelope(bundle, envelope, hint, subject, trust);
+async function verify(bundle: SignatureBundle, subject: Digest, trust: TrustMaterial, now?: number): Promise<Proof> {
+  const { signer, envelope } = parseBundle(bundle.content);
+  return proveEnvelope(bundle, envelope, signer, subject, trust, now);
 }

@@ -25,7 +25,7 @@ function counting() {
   const ask = (claimId: string, bytes: number) => {
     const content = Buffer.alloc(bytes);
     const bundle: SignatureBundle = { format: "counted", evidence: subject, claimId, content, annotations: {} };
-    return prove({ bundles: [bundle], findings: [], complete: true }, subject, trust);
+    return prove({ bundles: [bundle], findings: [], complete: true }, subject, trust, 0);
   };
   return { proved, ask };
 }
