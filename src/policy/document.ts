@@ -9,6 +9,8 @@ export interface SourceDocument {
   readonly value: unknown;
   /** `file:line:column` of the value at the path, or of its nearest parent that exists. */
   placeOf(path: Path): string;
+  /** `file:line:column` of a character of the text at the path, as far as the way it is quoted lets one say. */
+  placeWithin(path: Path, offset: number): string;
   /** `file:line:column` of the key at the end of the path; for an item of a list, of the item. */
   placeOfKey(path: Path): string;
 }
@@ -47,7 +49,7 @@ export function parseSource(text: string, sourceName: string): ParsedSource {
   const documents = Array.isArray(parsed) ? parsed : [];
   if (documents.length > maxDocuments)
     return { documents: [], problems: [{ place: sourceName, what: `more than ${maxDocuments} documents in a file` }] };
-  const read = documents.map((document) => readDocument(document, placeAt));
+  const read = documents.map((document) => readDocument(document, placeAt, text));
   return {
     documents: read.flatMap(({ document }) => document ?? []),
     problems: read.flatMap(({ problems }) => problems),
@@ -57,6 +59,7 @@ export function parseSource(text: string, sourceName: string): ParsedSource {
 function readDocument(
   document: Document.Parsed,
   placeAt: Reader["placeAt"],
+  text: string,
 ): { document?: SourceDocument; problems: readonly Problem[] } {
   const [broken] = [...document.errors, ...document.warnings];
   if (broken !== undefined)
@@ -73,6 +76,8 @@ function readDocument(
     document: {
       value,
       placeOf: (path) => placeAt(locate(located, path).start),
+      placeWithin: (path, offset) =>
+        placeAt(characterAt(text, locate(located, path).start, valueAt(value, path), offset)),
       placeOfKey: (path) => placeAt(locate(located, path).keyStart),
     },
     problems: [],
@@ -91,6 +96,33 @@ function locate(root: Located, path: Path): Located {
     at = child;
   }
   return at;
+}
+
+function valueAt(root: unknown, path: Path): unknown {
+  return path.reduce<unknown>(
+    (value, step) => (typeof value === "object" && value !== null ? Reflect.get(value, step) : undefined),
+    root,
+  );
+}
+
+/**
+ * Where a character of a scalar stands in the file. Walks through both and lets the file have more: quotes, escapes,
+ * indentation, the head of a block.
+ */
+function characterAt(text: string, start: number, value: unknown, offset: number): number {
+  if (typeof value !== "string") return start;
+  let at = /^[|>]/.test(text.slice(start, start + 1)) ? text.indexOf("\n", start) + 1 : start;
+  const next = (character: string | undefined) => {
+    const found = character === undefined ? -1 : text.indexOf(character, at);
+    return found < 0 || found > start + 2 * value.length + 10_000 ? at : found;
+  };
+  for (let index = 0; index < offset; index++) {
+    const character = value[index];
+    // A line break of the value may be any white space of the file, and is what lies before the next word.
+    if (character !== undefined && /\s/.test(character)) continue;
+    at = next(character) + 1;
+  }
+  return next(value[offset]);
 }
 
 function readNode(

@@ -5,7 +5,7 @@ import type { KeyLifetime } from "./policy.ts";
 import type { Problem } from "./problem.ts";
 import type { AuthorityDocument } from "./schema.ts";
 
-type KeyDocument = AuthorityDocument["key"];
+type KeyDocument = NonNullable<AuthorityDocument["key"]>;
 
 /** The time in which a key counts; nothing where the policy does not limit it. */
 export function toKeyLifetime({ validFrom, validUntil, revoked, frozen }: KeyDocument): KeyLifetime | undefined {
@@ -21,6 +21,7 @@ export function toKeyLifetime({ validFrom, validUntil, revoked, frozen }: KeyDoc
 /** Rules that span the fields of a key. */
 export function keyProblems(authorities: readonly AuthorityDocument[], document: SourceDocument): readonly Problem[] {
   return authorities.flatMap(({ key }, index) => {
+    if (key === undefined) return [];
     const path = ["spec", "authorities", index, "key"];
     const name = `spec.authorities[${index}].key`;
     const { validFrom, validUntil, revoked, frozen } = key;

@@ -1,6 +1,8 @@
+import type { ReadKeyFile } from "./authority-rules.ts";
 import { parseSource, type SourceDocument } from "./document.ts";
+import { toTrustException } from "./exception-rules.ts";
 import { describeValue, type Problem, suggestion } from "./problem.ts";
-import { type ParsedPolicies, type ReadKeyFile, toTrustPolicy } from "./rules.ts";
+import { type ParsedPolicies, toTrustPolicy } from "./rules.ts";
 import { plannedKinds, policyApiVersion, policyKinds } from "./schema.ts";
 import { shapeProblems } from "./shape-problems.ts";
 
@@ -19,6 +21,7 @@ export async function parsePolicies(
   const read = await Promise.all(documents.map((document) => readPolicy(document, readKeyFile)));
   return {
     policies: read.flatMap(({ policies }) => policies),
+    exceptions: read.flatMap(({ exceptions = [] }) => exceptions),
     problems: [...problems, ...read.flatMap((result) => result.problems)].sort(byPlace),
   };
 }
@@ -28,6 +31,8 @@ async function readPolicy(document: SourceDocument, readKeyFile: ReadKeyFile | u
   if ("what" in schema) return { policies: [], problems: [schema] };
   const checked = schema.safeParse(document.value);
   if (!checked.success) return { policies: [], problems: shapeProblems(schema, checked.error.issues, document) };
+  if (checked.data.kind === "TrustException")
+    return { policies: [], exceptions: [toTrustException(checked.data, document)], problems: [] };
   return toTrustPolicy(checked.data, document, readKeyFile);
 }
 
@@ -38,13 +43,17 @@ function schemaOf(document: SourceDocument): (typeof policyKinds)[keyof typeof p
   if (typeof value !== "object" || value === null || Array.isArray(value))
     return { place: document.placeOf([]), what: "not a policy", expected, found: describeValue(value) };
   const kind: unknown = Reflect.get(value, "kind");
-  if (kind === "ClusterTrustPolicy" || kind === "TrustPolicy") return policyKinds[kind];
+  if (isPolicyKind(kind)) return policyKinds[kind];
   if (kind === undefined) return { place: document.placeOf([]), what: "kind is missing", expected };
   const place = document.placeOf(["kind"]);
   if (typeof kind === "string" && plannedKinds.includes(kind))
     return { place, what: `the kind ${kind} is part of the format, but this version cannot read it`, expected };
   const question = typeof kind === "string" ? suggestion(kind, kinds) : "";
   return { place, what: `not a kind of policy that can be read${question}`, expected, found: describeValue(kind) };
+}
+
+function isPolicyKind(kind: unknown): kind is keyof typeof policyKinds {
+  return typeof kind === "string" && Object.hasOwn(policyKinds, kind);
 }
 
 /** By line and column. */

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { canonicalAuthority } from "./authority.ts";
+import type { TrustException } from "./exception.ts";
 import type { PolicySet, TrustPolicy } from "./policy.ts";
 import { type Problem, policyInvalid } from "./problem.ts";
 import type { ParsedPolicies } from "./rules.ts";
@@ -10,22 +11,47 @@ import type { ParsedPolicies } from "./rules.ts";
  */
 export function toPolicySet(parsed: readonly ParsedPolicies[]): PolicySet {
   const policies = parsed.flatMap((source) => source.policies);
-  const problems = [...parsed.flatMap((source) => source.problems), ...sameNames(policies)];
+  const exceptions = parsed.flatMap((source) => source.exceptions ?? []);
+  const problems = [
+    ...parsed.flatMap((source) => source.problems),
+    ...samePolicies(policies),
+    ...sameExceptions(exceptions),
+  ];
   if (problems.length > 0) throw policyInvalid(problems);
   const sorted = policies.toSorted((a, b) => compare(nameOf(a), nameOf(b)));
-  return { policies: sorted, revision: revisionOf(sorted) };
+  if (exceptions.length === 0) return { policies: sorted, revision: revisionOf(sorted, []) };
+  const inOrder = exceptions.toSorted((a, b) => compare(a.name, b.name));
+  return { policies: sorted, exceptions: inOrder, revision: revisionOf(sorted, inOrder) };
 }
 
-function sameNames(policies: readonly TrustPolicy[]): readonly Problem[] {
-  const first = new Map<string, TrustPolicy>();
-  return policies.flatMap((policy) => {
-    const other = first.get(nameOf(policy));
+function samePolicies(policies: readonly TrustPolicy[]): readonly Problem[] {
+  return sameNames(policies, nameOf, ({ namespace, name }) =>
+    namespace === undefined ? `ClusterTrustPolicy ${name}` : `TrustPolicy ${name} of ${namespace}`,
+  );
+}
+
+function sameExceptions(exceptions: readonly TrustException[]): readonly Problem[] {
+  return sameNames(
+    exceptions,
+    ({ name }) => name,
+    ({ name }) => `TrustException ${name}`,
+  );
+}
+
+function sameNames<T extends { readonly source: string }>(
+  items: readonly T[],
+  keyOf: (item: T) => string,
+  describe: (item: T) => string,
+): readonly Problem[] {
+  const first = new Map<string, T>();
+  return items.flatMap((item) => {
+    const other = first.get(keyOf(item));
     if (other === undefined) {
-      first.set(nameOf(policy), policy);
+      first.set(keyOf(item), item);
       return [];
     }
-    const what = `a second ${policy.namespace === undefined ? "ClusterTrustPolicy" : "TrustPolicy"} ${policy.name}`;
-    return [{ place: policy.source, what, expected: "each name once", found: `the first at ${other.source}` }];
+    const what = `a second ${describe(item)}`;
+    return [{ place: item.source, what, expected: "each name once", found: `the first at ${other.source}` }];
   });
 }
 
@@ -41,12 +67,13 @@ function compare(a: string, b: string): number {
 }
 
 /** A hash over what the policies mean, with the keys themselves: comments, layout and file names do not change it. */
-function revisionOf(policies: readonly TrustPolicy[]): string {
+function revisionOf(policies: readonly TrustPolicy[], exceptions: readonly TrustException[]): string {
   const content = policies.map(({ source: _, authorities, ...rest }) => ({
     ...rest,
     authorities: authorities.map(canonicalAuthority),
   }));
-  return createHash("sha256").update(JSON.stringify(content, sortedKeys)).digest("hex");
+  const all = exceptions.length === 0 ? content : [...content, ...exceptions.map(({ source: _, ...rest }) => rest)];
+  return createHash("sha256").update(JSON.stringify(all, sortedKeys)).digest("hex");
 }
 
 function sortedKeys(_: string, value: unknown): unknown {

@@ -1,23 +1,23 @@
 import { parseDigest } from "../crypto/digest.ts";
-import type { PublicKey } from "../crypto/public-key.ts";
-import { asTrustError, TrustError } from "../errors.ts";
 import { type Mirror, parseMirrorPlace } from "../oci/mirrors.ts";
-import type { SourceDocument } from "./document.ts";
+import { readAttestations } from "./attestation-rules.ts";
+import { type ReadKeyFile, readAuthority } from "./authority-rules.ts";
+import { readCondition } from "./condition-rules.ts";
+import type { Path, SourceDocument } from "./document.ts";
+import type { TrustException } from "./exception.ts";
 import { matchesGlob, parseImageGlob } from "./glob.ts";
-import { keyProblems, toKeyLifetime } from "./key-rules.ts";
+import { keyProblems } from "./key-rules.ts";
 import { maximumMatching } from "./matching.ts";
-import type { Authority, Freshness, ImagePattern, NonEmpty, ObjectMatch, TrustPolicy } from "./policy.ts";
-import { parsePolicyKeys } from "./policy-keys.ts";
+import { nonEmpty } from "./non-empty.ts";
+import type { Authority, Freshness, ImagePattern, LabelSelector, ObjectMatch, TrustPolicy } from "./policy.ts";
 import type { Problem } from "./problem.ts";
-import type { AuthorityDocument, PolicyDocument } from "./schema.ts";
+import type { PolicyDocument } from "./schema.ts";
 import { parseDuration } from "./settings.ts";
-
-/** Reads the file that `key.file` names, relative to the policy file. Throws a `TrustError` that says why not. */
-export type ReadKeyFile = (file: string) => Promise<string>;
 
 /** The policies of one source, and everything that is wrong with it. */
 export interface ParsedPolicies {
   readonly policies: readonly TrustPolicy[];
+  readonly exceptions?: readonly TrustException[];
   readonly problems: readonly Problem[];
 }
 
@@ -32,15 +32,24 @@ export async function toTrustPolicy(
     spec.authorities.map((authority, index) => readAuthority(authority, index, document, readKeyFile)),
   );
   const authorities = read.flatMap(({ authority }) => authority ?? []);
+  const statics = read.flatMap((one) => one.static ?? []);
+  const attested = await readAttestations(spec, document);
+  const path = ["spec", "condition"];
+  const conditional = await readCondition(spec.condition, "policy", { document, path });
   const problems = [
     ...read.flatMap(({ problem }) => problem ?? []),
-    ...sameNames(spec.authorities, document),
+    ...sameNames(spec.authorities, ["spec", "authorities"], document),
+    ...sameNames(spec.attestations ?? [], ["spec", "attestations"], document),
+    ...attested.problems,
+    ...(conditional.problem === undefined ? [] : [conditional.problem]),
     ...keyProblems(spec.authorities, document),
     ...tenantMirrors(spec.mirrors, namespace, document),
     ...deadMatches(spec.match, namespace, document),
   ];
   if (problems.length > 0) return { policies: [], problems };
-  const unreachable = unreachableThreshold(spec.threshold, authorities, document);
+  // A static authority is none of the signers that a threshold counts; alone, there is nothing to count.
+  const asked = authorities.length === 0 && statics.length > 0 ? spec.threshold - 1 : spec.threshold;
+  const unreachable = unreachableThreshold(asked, authorities, document);
   if (unreachable !== undefined) return { policies: [], problems: [unreachable] };
   const policy: TrustPolicy = {
     name: metadata.name,
@@ -49,8 +58,11 @@ export async function toTrustPolicy(
     images: nonEmpty(spec.images.map(toImagePattern)),
     exclude: spec.exclude.map(parseImageGlob),
     match: spec.match.map(toObjectMatch),
-    authorities: nonEmpty(authorities),
+    authorities,
+    ...(statics.length === 0 ? {} : { statics: nonEmpty(statics) }),
     threshold: spec.threshold,
+    ...(attested.attestations === undefined ? {} : { attestations: attested.attestations }),
+    ...(conditional.condition === undefined ? {} : { condition: conditional.condition }),
     ...(spec.revokedSignatures === undefined ? {} : { revokedSignatures: spec.revokedSignatures.map(parseDigest) }),
     ...(spec.signedIdentity === "any" ? {} : { signedIdentity: spec.signedIdentity }),
     ...(spec.platforms === "index" ? {} : { platforms: spec.platforms }),
@@ -61,50 +73,19 @@ export async function toTrustPolicy(
   return { policies: [policy], problems: [] };
 }
 
-async function readAuthority(
-  { name, owner, key, annotations }: AuthorityDocument,
-  index: number,
+function sameNames(
+  list: readonly { readonly name: string }[],
+  path: Path,
   document: SourceDocument,
-  readKeyFile: ReadKeyFile | undefined,
-): Promise<{ readonly authority?: Authority; readonly problem?: Problem }> {
-  try {
-    const keys = await readKeys(key, readKeyFile);
-    const lifetime = toKeyLifetime(key);
-    return {
-      authority: {
-        kind: "key",
-        name,
-        ...(owner === undefined ? {} : { owner }),
-        keys,
-        ...(lifetime === undefined ? {} : { lifetime }),
-        ...(annotations === undefined ? {} : { annotations }),
-      },
-    };
-  } catch (error) {
-    const { message, expected, found } = asTrustError(error);
-    const field = key.file === undefined ? "data" : "file";
-    const place = document.placeOf(["spec", "authorities", index, "key", field]);
-    return { problem: { place, what: `spec.authorities[${index}].key.${field}: ${message}`, expected, found } };
-  }
-}
-
-async function readKeys(
-  key: AuthorityDocument["key"],
-  readKeyFile: ReadKeyFile | undefined,
-): Promise<NonEmpty<PublicKey>> {
-  if (key.file === undefined) return parsePolicyKeys(key.data ?? "");
-  if (readKeyFile === undefined)
-    throw new TrustError("POLICY_INVALID", "a key file in a policy that is not read from disk", {
-      expected: "the key in data",
-    });
-  return parsePolicyKeys(await readKeyFile(key.file));
-}
-
-function sameNames(authorities: readonly AuthorityDocument[], document: SourceDocument): readonly Problem[] {
-  return authorities.flatMap(({ name }, index) => {
-    if (authorities.findIndex((other) => other.name === name) === index) return [];
-    const what = `spec.authorities[${index}].name is taken by another authority`;
-    const place = document.placeOf(["spec", "authorities", index, "name"]);
+): readonly Problem[] {
+  const first = new Map<string, number>();
+  return list.flatMap(({ name }, index) => {
+    if (!first.has(name)) {
+      first.set(name, index);
+      return [];
+    }
+    const what = `${path.join(".")}[${index}].name is taken by another entry`;
+    const place = document.placeOf([...path, index, "name"]);
     return [{ place, what, expected: "each name once", found: JSON.stringify(name) }];
   });
 }
@@ -174,18 +155,23 @@ function toFreshness({ maxAge, grace, ...rest }: NonNullable<PolicyDocument["spe
 }
 
 function toObjectMatch(match: PolicyDocument["spec"]["match"][number]): ObjectMatch {
-  const { apiGroups, resources, namespaces, objectSelector } = match;
+  const { apiGroups, resources, namespaces, namespaceSelector, objectSelector } = match;
   return {
     ...(apiGroups === undefined ? {} : { apiGroups: nonEmpty(apiGroups) }),
     ...(resources === undefined ? {} : { resources: nonEmpty(resources) }),
     ...(namespaces === undefined ? {} : { namespaces: nonEmpty(namespaces) }),
-    ...(objectSelector === undefined ? {} : { objectSelector }),
+    ...(namespaceSelector === undefined ? {} : { namespaceSelector: toSelector(namespaceSelector) }),
+    ...(objectSelector === undefined ? {} : { objectSelector: toSelector(objectSelector) }),
   };
 }
 
-/** The schema has refused empty lists; this says so to the compiler. */
-function nonEmpty<T>(items: readonly T[]): NonEmpty<T> {
-  const [first, ...rest] = items;
-  if (first === undefined) throw new TrustError("INTERNAL", "an empty list that should not have loaded");
-  return [first, ...rest];
+type SelectorDocument = NonNullable<PolicyDocument["spec"]["match"][number]["objectSelector"]>;
+
+function toSelector({ matchLabels, matchExpressions }: SelectorDocument): LabelSelector {
+  return {
+    ...(matchLabels === undefined ? {} : { matchLabels }),
+    ...(matchExpressions === undefined
+      ? {}
+      : { matchExpressions: matchExpressions.map(({ values = [], ...rest }) => ({ ...rest, values })) }),
+  };
 }

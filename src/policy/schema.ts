@@ -1,7 +1,20 @@
 import * as z from "zod";
+import { attestations, condition, staticAction } from "./schema-attestations.ts";
+import { certificate } from "./schema-certificate.ts";
 import { checks } from "./schema-checks.ts";
+import { exceptionSpec } from "./schema-exception.ts";
 import { key } from "./schema-key.ts";
-import { filledTextMap, imageGlob, namespaceName, objectName, tagGlob, textMap, word } from "./schema-parts.ts";
+import { match } from "./schema-match.ts";
+import {
+  filledTextMap,
+  imageGlob,
+  namespaceName,
+  objectName,
+  parserIssue,
+  tagGlob,
+  textMap,
+  word,
+} from "./schema-parts.ts";
 
 /** The version of the policy format this program reads. */
 export const policyApiVersion = "imagetrust.dev/v1alpha1";
@@ -11,15 +24,12 @@ export const policyApiVersion = "imagetrust.dev/v1alpha1";
  * is written down and not made would be worse than none.
  */
 export const plannedFields: Readonly<Record<string, readonly string[]>> = {
-  spec: ["attestations", "condition"],
-  "spec.match": ["namespaceSelector"],
-  "spec.match.objectSelector": ["matchExpressions"],
-  "spec.authorities": ["keyless", "certificate", "static"],
+  "spec.authorities": ["keyless"],
   "spec.authorities.key": ["secretRef", "kms"],
 };
 
 /** Kinds that the format names but this version cannot read. */
-export const plannedKinds: readonly string[] = ["TrustRoot", "TrustException", "PolicyTest"];
+export const plannedKinds: readonly string[] = ["TrustRoot", "PolicyTest"];
 
 const metadata = {
   name: objectName.describe("Name of the policy, unique among the policies loaded together."),
@@ -39,34 +49,8 @@ const image = z
   })
   .meta({ id: "Image", description: "Which images the policy speaks about." });
 
-const objectSelector = z
-  .strictObject({
-    matchLabels: filledTextMap.meta({ minProperties: 1, description: "Labels that the object must have, exactly." }),
-  })
-  .meta({ id: "ObjectSelector", description: "Labels of the Kubernetes object that names the image." });
-
-const listOf = (item: z.ZodString) => z.array(item).min(1).max(100);
-const groupGlob = z
-  .string()
-  .max(253)
-  .regex(/^[a-z0-9.*-]*$/, "an API group in lower case, * for all");
-const resourceGlob = z
-  .string()
-  .max(253)
-  .regex(/^[a-z*]+$/, "a resource, plural and in lower case, such as deployments");
-const namespaceGlob = z
-  .string()
-  .max(63)
-  .regex(/^[a-z0-9*-]+$/, "a glob over namespaces: lower-case letters, digits, - and *");
-
-const match = z
-  .strictObject({
-    apiGroups: listOf(groupGlob).optional().describe('API groups; "" is the core group, that of Pods.'),
-    resources: listOf(resourceGlob).optional().describe("Resources, plural and in lower case: pods, deployments."),
-    namespaces: listOf(namespaceGlob).optional().describe("Globs over the namespace of the object."),
-    objectSelector: objectSelector.optional(),
-  })
-  .meta({ id: "Match", description: "Which Kubernetes objects: every field present must match." });
+/** Of these fields an authority has one. */
+const authorityKinds = ["key", "certificate", "static"] as const;
 
 const authority = z
   .strictObject({
@@ -74,12 +58,29 @@ const authority = z
     owner: word
       .optional()
       .describe("Who stands behind it. Authorities with one owner count once. Default: the name of the authority."),
-    key,
+    key: key.optional(),
+    certificate: certificate.optional(),
+    static: staticAction.optional(),
     annotations: filledTextMap
       .optional()
       .meta({ minProperties: 1, description: "Annotations that a signature must carry to count, exactly." }),
   })
-  .meta({ id: "Authority", description: "A signer that the policy trusts." });
+  .superRefine((written, context) => {
+    const kinds = authorityKinds.filter((kind) => written[kind] !== undefined);
+    if (kinds.length !== 1) {
+      const found = kinds.length === 0 ? "none" : kinds.join(" and ");
+      context.addIssue(parserIssue("an authority is of one kind", `one of ${authorityKinds.join(", ")}`, found));
+    }
+    if (written.static === undefined) return;
+    for (const field of ["owner", "annotations"] as const)
+      if (written[field] !== undefined)
+        context.addIssue(parserIssue(`${field} of an authority that signs nothing`, "only name and static", field));
+  })
+  .meta({
+    id: "Authority",
+    description: "A signer that the policy trusts, or what it says in the open.",
+    oneOf: authorityKinds.map((kind) => ({ required: [kind] })),
+  });
 
 const spec = z
   .strictObject({
@@ -101,10 +102,12 @@ const spec = z
     authorities: z.array(authority).min(1).max(100).describe("The signers that the policy trusts."),
     threshold: z
       .int()
-      .min(1)
+      .min(0)
       .max(100)
       .default(1)
-      .describe("How many distinct signers among the authorities an image needs."),
+      .describe("How many distinct signers among the authorities an image needs. 0 only with `attestations`."),
+    attestations: attestations.optional(),
+    condition: condition.optional().describe("CEL over `image`, `config` and `object`; must be true, beside all else."),
     ...checks,
   })
   .meta({ id: "Spec" });
@@ -132,16 +135,30 @@ const trustPolicy = z
   })
   .meta({ id: "TrustPolicy", description: "A policy of one namespace. It can only add denials there." });
 
+const trustException = z
+  .strictObject({
+    apiVersion,
+    kind: z.literal("TrustException"),
+    metadata: z.strictObject(metadata),
+    spec: exceptionSpec,
+  })
+  .meta({ id: "TrustException", description: "Lets images pass policies in the open, until it expires." });
+
 /** The schema of each kind that can be read. */
-export const policyKinds = { ClusterTrustPolicy: clusterTrustPolicy, TrustPolicy: trustPolicy } as const;
+export const policyKinds = {
+  ClusterTrustPolicy: clusterTrustPolicy,
+  TrustPolicy: trustPolicy,
+  TrustException: trustException,
+} as const;
 
 /** A policy as written, checked by shape alone. */
 export type PolicyDocument = z.output<typeof clusterTrustPolicy> | z.output<typeof trustPolicy>;
 export type AuthorityDocument = z.output<typeof authority>;
+export type ExceptionDocument = z.output<typeof trustException>;
 
 /** The JSON Schema (draft 2020-12) of a policy document: what `policies/schema.json` holds and editors complete from. */
 export function policyJsonSchema(): Readonly<Record<string, unknown>> {
-  const { $schema, ...generated } = z.toJSONSchema(z.union([clusterTrustPolicy, trustPolicy]), {
+  const { $schema, ...generated } = z.toJSONSchema(z.union(Object.values(policyKinds)), {
     target: "draft-2020-12",
     io: "input",
   });
