@@ -1,0 +1,50 @@
+import { TrustError } from "../errors.ts";
+import type { EvidenceMinima, TrustRoot } from "./trust-root.ts";
+
+const names: Readonly<Record<keyof EvidenceMinima, string>> = {
+  log: "entries of distinct transparency logs",
+  timestamp: "timestamps of distinct authorities",
+  logOrTimestamp: "entries and timestamps of distinct logs and authorities",
+  sct: "SCTs of distinct certificate logs",
+};
+const kinds = Object.keys(names) as readonly (keyof EvidenceMinima)[];
+
+/** How many distinct operators there are: two logs of one operator are one witness. */
+export function countDistinct(witnesses: readonly { readonly operator: string }[]): number {
+  return new Set(witnesses.map(({ operator }) => operator)).size;
+}
+
+/** Minima that concern a signer: without a certificate there is nothing an SCT could speak of. */
+function kindsFor(isCertified: boolean): readonly (keyof EvidenceMinima)[] {
+  return kinds.filter((kind) => kind !== "sct" || isCertified);
+}
+
+/** Throws `EVIDENCE_MISSING` unless every minimum is reached. */
+export function checkMinima(
+  counts: EvidenceMinima,
+  require: EvidenceMinima,
+  { name }: Pick<TrustRoot, "name">,
+  isCertified: boolean,
+): void {
+  // Written so that a minimum that is not a number is not reached.
+  const missing = kindsFor(isCertified).find((kind) => !(counts[kind] >= require[kind]));
+  if (missing === undefined) return;
+  throw new TrustError("EVIDENCE_MISSING", `the signature has less evidence than the trust root ${name} asks for`, {
+    expected: `at least ${require[missing]} ${names[missing]}`,
+    found: `${counts[missing]} that are verified`,
+  });
+}
+
+/** Which minima are lower than those of the root, as sentences for the Verdict. */
+export function relaxations(
+  require: EvidenceMinima,
+  root: Pick<TrustRoot, "name" | "require">,
+  isCertified: boolean,
+): readonly string[] {
+  return kindsFor(isCertified)
+    .filter((kind) => require[kind] < root.require[kind])
+    .map(
+      (kind) =>
+        `${names[kind]}: ${require[kind]} wanted, where the trust root ${root.name} asks for ${root.require[kind]}`,
+    );
+}
