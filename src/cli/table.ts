@@ -29,6 +29,10 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
     summary: "judge every image named in Kubernetes manifests",
     load: () => import("./commands/audit-manifests.ts"),
   },
+  tree: {
+    summary: "draw all that is attached to an image, and whether it is valid",
+    load: () => import("./commands/tree.ts"),
+  },
   "policy freeze": {
     summary: "list what a key has signed so far, to stay accepted",
     load: () => import("./commands/policy-freeze.ts"),

@@ -121,6 +121,7 @@ describe("listing", () => {
     expect(await listReferrers(registry, nameAt(running), subject, limits)).toEqual({
       descriptors: [old.descriptor],
       complete: false,
+      underTag: new Set([old.descriptor.digest]),
     });
   });
 
