@@ -8,6 +8,7 @@ import { defaultSettings, type VerifierSettings } from "../policy/settings.ts";
 import { createVerifier, type Verifier, type VerifierOptions } from "../verify.ts";
 import { parseAnnotations } from "./annotations.ts";
 import type { CommandContext } from "./command.ts";
+import { type IdentityFlags, identityAuthority, identityOptions, namesIdentity } from "./identity-options.ts";
 import { connectionOf, type RegistryFlags } from "./registry.ts";
 import { signatureRepositoryOf, signatureRepositoryOption } from "./signature-repository.ts";
 import type { State } from "./state.ts";
@@ -23,6 +24,7 @@ export const policyOptions = {
     many: true,
     completes: "files",
   },
+  ...identityOptions,
   policy: {
     short: "p",
     value: "PATH",
@@ -49,7 +51,7 @@ export const policyOptions = {
   ...signatureRepositoryOption,
 } as const;
 
-interface PolicyFlags {
+interface PolicyFlags extends IdentityFlags {
   readonly key: readonly string[];
   readonly policy: readonly string[];
 }
@@ -79,17 +81,23 @@ async function policiesOf(
 ): Promise<PolicySet> {
   const required = parseAnnotations(annotations);
   const [first, ...others] = flags.key;
-  if ((first === undefined) === (flags.policy.length === 0))
-    throw new TrustError("USAGE", "say whom to trust, with --key or with --policy", {
-      expected: "one of --key KEY and --policy PATH",
-      found: first === undefined ? "neither" : "both",
+  const named = Object.entries({
+    "--key": first !== undefined,
+    "--certificate-identity": namesIdentity(flags),
+    "--policy": flags.policy.length > 0,
+  }).flatMap(([flag, isGiven]) => (isGiven ? [flag] : []));
+  if (named.length !== 1)
+    throw new TrustError("USAGE", "say whom to trust, with a key, with the name in a certificate, or with policies", {
+      expected: "one of --key KEY, --certificate-identity NAME with --ca-roots FILE, and --policy PATH",
+      found: named.length === 0 ? "none of them" : named.join(" and "),
     });
   if (first !== undefined) {
     const toAuthority = (reference: string) => authorityOf(context, reference, required);
     return trusting([await toAuthority(first), ...(await Promise.all(others.map(toAuthority)))]);
   }
+  if (namesIdentity(flags)) return trusting([await identityAuthority(context, flags, required)]);
   if (annotations.length > 0)
-    throw new TrustError("USAGE", "annotations go with --key", {
+    throw new TrustError("USAGE", "annotations go with --key or --certificate-identity", {
       hint: "Write the annotations into the authority of the policy",
     });
   const { loadPolicies } = await import("../policy/load.ts");
