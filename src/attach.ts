@@ -20,6 +20,8 @@ export interface Attaching {
   readonly repository: RepositoryName;
   /** What its signer alone is proved with. */
   readonly trust: TrustMaterial;
+  /** Milliseconds since 1970; certificates are judged then. */
+  readonly now: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -57,8 +59,8 @@ export async function attach(
   attaching: Attaching,
   options: { readonly dryRun?: boolean | undefined } = {},
 ): Promise<PushedSignature> {
-  const { format, made, subject, repository, trust } = attaching;
-  await format.verify(made.bundle, subject.digest, trust); // 1
+  const { format, made, subject, repository, trust, now } = attaching;
+  await format.verify(made.bundle, subject.digest, trust, now); // 1
   if (options.dryRun !== true) {
     await pushAndConfirm(registry, attaching); // 2, 3
   }
@@ -131,7 +133,7 @@ async function pushAndConfirm(registry: Registry, attaching: Attaching): Promise
 
 /** Reads it back as a verifier would: pushed is not the same as found. */
 async function confirm(registry: Registry, attaching: Attaching): Promise<void> {
-  const { format, made, subject, repository, trust, signal } = attaching;
+  const { format, made, subject, repository, trust, now, signal } = attaching;
   const places = onlyOwn(openPlaces(registry, repository, { signal }), made);
   const found = await format.find(places, subject.digest, { attestations: true });
   const bundle = found.bundles.find((candidate) => candidate.claimId === made.bundle.claimId);
@@ -141,7 +143,7 @@ async function confirm(registry: Registry, attaching: Attaching): Promise<void> 
       `the signature was pushed, but ${formatRepository(repository)} does not list it`,
       { expected: `${made.bundle.evidence} among the signatures of ${subject.digest}`, found: "other signatures" },
     );
-  await format.verify(bundle, subject.digest, trust);
+  await format.verify(bundle, subject.digest, trust, now);
 }
 
 /** Resolves the tag to a digest, once. Throws `DIGEST_MISMATCH` where it is not the one that is expected. */

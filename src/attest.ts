@@ -62,7 +62,7 @@ export async function attestImage(registry: Registry, request: AttestImageReques
   const attestations: PushedSignature[] = [];
   const replaced: Digest[] = [];
   for (const format of request.formats) {
-    const target = { format, subject, repository, trust, signal };
+    const target = { format, subject, repository, trust, now: request.now, signal };
     const attached = await makeAndAttach(registry, request, target);
     attestations.push(attached.pushed);
     if (request.replace === true && !dryRun)

@@ -39,12 +39,12 @@ export async function replaceOlder(
 }
 
 async function findOlder(registry: Registry, attached: Attached, predicateType: string): Promise<readonly Digest[]> {
-  const { format, own, subject, repository, trust, signal } = attached;
+  const { format, own, subject, repository, trust, now, signal } = attached;
   const places = without(openPlaces(registry, repository, { signal }), own.evidence);
   const { bundles } = await format.find(places, subject.digest, { attestations: true, predicateType });
   const old: Digest[] = [];
   for (const bundle of bundles) {
-    const proof = await format.verify(bundle, subject.digest, trust).catch(unproved);
+    const proof = await format.verify(bundle, subject.digest, trust, now).catch(unproved);
     if (proof?.kind === "attestation" && proof.predicateType === predicateType) old.push(bundle.evidence);
   }
   return old;

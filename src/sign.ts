@@ -93,7 +93,7 @@ async function signSubject(
   const signatures: PushedSignature[] = [];
   for (const format of request.formats) {
     const made = await format.sign({ image, subject, signer, testify, annotations, identity, now }); // 3
-    signatures.push(await attach(registry, { format, made, subject, repository, trust, signal }, { dryRun })); // 4
+    signatures.push(await attach(registry, { format, made, subject, repository, trust, now, signal }, { dryRun })); // 4
   }
   return { image: formatReference(shown), digest: subject.digest, keyId: signer.publicKey.keyId, signatures, dryRun };
 }
