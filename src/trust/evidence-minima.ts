@@ -35,16 +35,16 @@ export function checkMinima(
   });
 }
 
-/** Which minima are lower than those of the root, as sentences for the Verdict. */
+/**
+ * Which minima are lower than the root's, or were set lower than its deployment allows for when the root was opened, as
+ * sentences for the Verdict.
+ */
 export function relaxations(
   require: EvidenceMinima,
-  root: Pick<TrustRoot, "name" | "require">,
+  root: Pick<TrustRoot, "name" | "require" | "relaxed">,
   isCertified: boolean,
 ): readonly string[] {
   return kindsFor(isCertified)
-    .filter((kind) => require[kind] < root.require[kind])
-    .map(
-      (kind) =>
-        `${names[kind]}: ${require[kind]} wanted, where the trust root ${root.name} asks for ${root.require[kind]}`,
-    );
+    .filter((kind) => require[kind] < root.require[kind] || root.relaxed.includes(kind))
+    .map((kind) => `the trust root ${root.name} is used with a lower minimum of ${names[kind]}: ${require[kind]}`);
 }
