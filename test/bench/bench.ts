@@ -35,7 +35,7 @@ const rows: Row[] = [];
 const machine = `${cpus().length} × ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}`;
 console.log(`${new Date().toISOString().slice(0, 10)}, ${machine}, ${rounds} rounds, medians (min–max)\n`);
 
-const [version, floor] = compare([trust("--version"), node], rounds);
+const [version, floor] = await compare([trust("--version"), node], rounds);
 if (version !== undefined && floor !== undefined)
   rows.push({
     what: "start: --version | node -e 0",
@@ -71,7 +71,7 @@ try {
       args: ["verify", "--key", `${key}.pub`, "--insecure-ignore-tlog", "--allow-http-registry", image],
       env,
     };
-    const [a, b] = compare([ours, theirs], rounds);
+    const [a, b] = await compare([ours, theirs], rounds);
     if (a !== undefined && b !== undefined)
       rows.push({
         what: "verify one image, one process | cosign 3",

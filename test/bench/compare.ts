@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 
 /** A command line to time as a whole process. */
 export interface Command {
@@ -6,6 +7,7 @@ export interface Command {
   readonly file: string;
   readonly args: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
 }
 
 export interface Figures {
@@ -20,21 +22,36 @@ export function figuresOf(values: readonly number[]): Figures {
   return { median: at(0.5), min: at(0), max: at(1) };
 }
 
-/** Runs the command once; milliseconds of wall time. Throws unless it ends with 0. */
-function time({ name, file, args, env }: Command): number {
+/**
+ * Runs the command once; milliseconds of wall time. Throws unless it ends with 0. This process goes on meanwhile: a registry
+ * that it started would stand still with nobody to read its log.
+ */
+async function time({ name, file, args, env, cwd }: Command): Promise<number> {
   const started = process.hrtime.bigint();
-  const { status, stderr } = spawnSync(file, args, { env: env ?? process.env, stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(file, args, { env: env ?? process.env, cwd, stdio: ["ignore", "ignore", "pipe"] });
+  let errors = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    errors += chunk.toString();
+  });
+  const [status] = (await once(child, "exit")) as [number | null];
   const milliseconds = Number(process.hrtime.bigint() - started) / 1e6;
-  if (status !== 0) throw new Error(`${name} ended with ${status}: ${stderr}`);
+  if (status !== 0) throw new Error(`${name} ended with ${status}: ${errors}`);
   return milliseconds;
 }
 
-/** Runs the commands in turn, A B C A B C …, after one warm-up each, so that a drift of the machine meets all of them. */
-export function compare(commands: readonly Command[], rounds: number): readonly Figures[] {
-  for (const command of commands) time(command);
+/**
+ * Runs the commands in turn, A B C A B C …, so that a drift of the machine meets all of them; after one warm-up each,
+ * unless a command can run once only.
+ */
+export async function compare(
+  commands: readonly Command[],
+  rounds: number,
+  { warmUp = true }: { readonly warmUp?: boolean } = {},
+): Promise<readonly Figures[]> {
+  if (warmUp) for (const command of commands) await time(command);
   const times = commands.map((): number[] => []);
   for (let round = 0; round < rounds; round++) {
-    for (const [i, command] of commands.entries()) times[i]?.push(time(command));
+    for (const [i, command] of commands.entries()) times[i]?.push(await time(command));
   }
   return times.map(figuresOf);
 }

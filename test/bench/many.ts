@@ -1,0 +1,213 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { createHttpRegistry } from "../../src/oci/http-registry.ts";
+import { parseReference } from "../../src/oci/reference.ts";
+import { groupBy } from "../interop/matrix/cells.ts";
+import { type FarRegistry, startFarRegistry } from "../support/far-registry.ts";
+import { pushImage, tinyImage } from "../support/images.ts";
+import { peer, startDockerRegistry } from "../support/peers.ts";
+import { run, tempDir } from "../support/process.ts";
+import { type Command, compare, type Figures, ms, type Row } from "./compare.ts";
+
+const verified = 100;
+const signed = 50;
+/** Milliseconds of round trip. */
+const distances = [0, 20] as const;
+
+/** What a measurement needs: two registries' names for one content, keys, and ways to run the tools. */
+interface Scene {
+  readonly near: string;
+  readonly far: ReadonlyMap<number, FarRegistry>;
+  readonly folder: string;
+  trust(...args: readonly string[]): Command;
+  cosign(version: 2 | 3, ...args: readonly string[]): Command;
+  /** Runs a command that is not measured; throws where it fails. */
+  must(command: Command): Promise<void>;
+}
+
+/** Many images in one call, beside cosign: verified from near and far with requests counted, and signed. */
+export async function measureMany(dist: string, rounds: number): Promise<readonly Row[]> {
+  const missing = ["docker-registry", "cosign2", "cosign3"].filter((name) => peer(name) === undefined);
+  if (missing.length > 0) {
+    console.log(`missing ${missing.join(", ")} (bash test/peers/install.sh): no row about many images\n`);
+    return [];
+  }
+  const folder = tempDir("trust-bench-many");
+  const registry = await startDockerRegistry();
+  const far = new Map<number, FarRegistry>();
+  try {
+    for (const distance of distances) far.set(distance, await startFarRegistry(registry.host, distance));
+    const scene = sceneOf(dist, folder.path, registry.host, far);
+    await scene.must(scene.trust("key", "generate", "--output-prefix", "bench"));
+    return [
+      ...(await verifyRows(scene, 2, "cosign", rounds)),
+      ...(await verifyRows(scene, 3, "bundle", rounds)),
+      await signRow(scene, Math.min(rounds, 7)),
+      ...(await manySignaturesRows(scene)),
+    ];
+  } finally {
+    for (const proxy of far.values()) await proxy.stop();
+    await registry.stop();
+    folder.cleanup();
+  }
+}
+
+function sceneOf(dist: string, folder: string, near: string, far: ReadonlyMap<number, FarRegistry>): Scene {
+  const env = {
+    ...process.env,
+    TRUST_PASSWORD: "bench",
+    COSIGN_PASSWORD: "bench",
+    HOME: folder,
+    DOCKER_CONFIG: folder,
+  };
+  return {
+    near,
+    far,
+    folder,
+    trust: (...args) => ({ name: `trust ${args[0]}`, file: process.execPath, args: [dist, ...args], env, cwd: folder }),
+    cosign: (version, ...args) => ({
+      name: `cosign ${version} ${args[0]}`,
+      file: peer(`cosign${version}`) ?? "",
+      args,
+      env,
+      cwd: folder,
+    }),
+    async must({ name, file, args, env: own }) {
+      const { code, stderr } = await run(file, args, { env: own ?? {}, cwd: folder });
+      if (code !== 0) throw new Error(`${name} ended with ${code}: ${stderr}`);
+    },
+  };
+}
+
+/** Pushes new images; their names without the host. */
+async function pushImages(scene: Scene, name: string, count: number): Promise<readonly string[]> {
+  const client = createHttpRegistry({});
+  const names = Array.from({ length: count }, (_, i) => `bench/${name}-${i}:1`);
+  for (const path of names) {
+    const text = `${scene.near}/${path}`;
+    await pushImage(client, parseReference(text), tinyImage(text));
+  }
+  client.close();
+  return names;
+}
+
+const key = ["--key", "bench.pub"];
+
+async function verifyRows(scene: Scene, version: 2 | 3, format: string, rounds: number): Promise<readonly Row[]> {
+  const paths = await pushImages(scene, `verify-${format}`, verified);
+  const at = (host: string) => paths.map((path) => `${host}/${path}`);
+  await scene.must(scene.trust("sign", "--key", "bench.key", "--format", format, ...at(scene.near)));
+  const rows: Row[] = [];
+  for (const [distance, { host, takeRequests }] of scene.far) {
+    const ours = scene.trust("verify", ...key, ...at(host));
+    const theirs = scene.cosign(version, "verify", ...key, "--insecure-ignore-tlog", ...at(host));
+    const counts: number[] = [];
+    for (const command of [ours, theirs]) {
+      await takeRequests();
+      await scene.must(command);
+      counts.push((await takeRequests()).length);
+    }
+    const what = `verify ${verified} images, ${distance} ms away | cosign ${version}`;
+    // From far away cosign takes its time; few rounds tell enough.
+    const [a, b] = await compare([ours, theirs], distance === 0 ? rounds : Math.min(rounds, 5));
+    if (a === undefined || b === undefined) continue;
+    rows.push(faster(what, a, b, distance === 0 ? 1 : 5));
+    if (distance === 0)
+      rows.push({
+        what: `registry requests of that | cosign ${version}`,
+        ours: `${counts[0]}`,
+        theirs: `${counts[1]}`,
+        ratio: ((counts[0] ?? 0) / (counts[1] ?? 1)).toFixed(2),
+        aim: "≤ 1",
+      });
+  }
+  return rows;
+}
+
+const faster = (what: string, ours: Figures, theirs: Figures, times: number): Row => ({
+  what,
+  ours: ms(ours),
+  theirs: ms(theirs),
+  ratio: (ours.median / theirs.median).toFixed(2),
+  aim: times === 1 ? "≤ 1" : `≤ ${(1 / times).toFixed(2)} (${times} times as fast)`,
+});
+
+/** Every round signs images that nobody has signed. */
+async function signRow(scene: Scene, rounds: number): Promise<Row> {
+  const times = { ours: [] as Figures[], theirs: [] as Figures[] };
+  for (let round = 0; round <= rounds; round++) {
+    const images = async (tool: string) =>
+      (await pushImages(scene, `sign-${tool}-${round}`, signed)).map((path) => `${scene.near}/${path}`);
+    const flags = ["--key", "bench.key", "--tlog-upload=false", "--use-signing-config=false", "--yes"];
+    const commands = {
+      ours: scene.trust("sign", "--key", "bench.key", ...(await images("trust"))),
+      theirs: scene.cosign(3, "sign", ...flags, ...(await images("cosign"))),
+    };
+    for (const who of ["ours", "theirs"] as const) {
+      const [figures] = await compare([commands[who]], 1, { warmUp: false });
+      // The first round only warms up.
+      if (figures !== undefined && round > 0) times[who].push(figures);
+    }
+  }
+  const sum = (all: readonly Figures[]): Figures => {
+    const sorted = all.map(({ median }) => median).sort((a, b) => a - b);
+    const value = (at: number) => sorted[at] ?? Number.NaN;
+    return { median: value(sorted.length >> 1), min: value(0), max: value(sorted.length - 1) };
+  };
+  return faster(`sign ${signed} images in one call | cosign 3`, sum(times.ours), sum(times.theirs), 3);
+}
+
+/** 15 keys with three signatures each on one image, under a policy that asks for all 15. */
+async function manySignaturesRows(scene: Scene): Promise<readonly Row[]> {
+  const keys = Array.from({ length: 15 }, (_, i) => `signer${i}`);
+  for (const name of keys) await scene.must(scene.trust("key", "generate", "--output-prefix", name));
+  const authorities = keys.map((name) => `    - { name: ${name}, key: { file: ${name}.pub } }`).join("\n");
+  writeFileSync(
+    join(scene.folder, "all.yaml"),
+    `apiVersion: imagetrust.dev/v1alpha1
+kind: ClusterTrustPolicy
+metadata: { name: all }
+spec:
+  images: [{ glob: "**" }]
+  threshold: ${keys.length}
+  authorities:
+${authorities}
+`,
+  );
+  const rows: Row[] = [];
+  const { host, takeRequests } = scene.far.get(0) ?? { host: scene.near, takeRequests: async () => [] };
+  for (const format of ["bundle", "cosign"]) {
+    const [path = ""] = await pushImages(scene, `signatures-${format}`, 1);
+    for (const name of keys)
+      for (const build of ["1", "2", "3"])
+        await scene.must(
+          scene.trust(
+            "sign",
+            "--key",
+            `${name}.key`,
+            "--format",
+            format,
+            "-a",
+            `build=${build}`,
+            `${scene.near}/${path}`,
+          ),
+        );
+    await takeRequests();
+    await scene.must(scene.trust("verify", "--policy", "all.yaml", `${host}/${path}`));
+    const requests = await takeRequests();
+    const times = Math.max(
+      ...Map.groupBy(requests, (request) => request)
+        .values()
+        .map((all) => all.length),
+    );
+    const fetched = requests.filter((request) => request.includes("/blobs/")).length;
+    rows.push({
+      what: `45 signatures by 15 keys, form ${format}: fetched, and at most so often each`,
+      ours: `${fetched} of 45, ${times} ×, ${requests.length} requests`,
+      theirs: "",
+      ratio: "",
+      aim: "45, 1 ×",
+    });
+  }
+  return rows;
+}
