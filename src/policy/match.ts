@@ -1,11 +1,17 @@
 import { formatRepository, type ImageReference } from "../oci/reference.ts";
+import type { TrustException } from "./exception.ts";
 import { matchesGlob } from "./glob.ts";
 import type { ImagePattern, ObjectContext, ObjectMatch, PolicySet, TrustPolicy } from "./policy.ts";
+import { selects, selectsNamespace } from "./selector.ts";
 
 /** A policy that speaks about the image. Where the policy excludes the image, it counts as matched and is passed. */
 export interface MatchedPolicy {
   readonly policy: TrustPolicy;
   readonly excluded: boolean;
+  /** It is not known whether the policy applies, so it must be passed, but is no match for the default. */
+  readonly uncertain?: true;
+  /** Exceptions that may let the image pass this policy: those whose place and policy fit, and whose images may. */
+  readonly exceptions?: readonly TrustException[];
 }
 
 /**
@@ -19,14 +25,28 @@ export function matchPolicies(
   object?: ObjectContext | undefined,
 ): readonly MatchedPolicy[] {
   const name = formatRepository(ref);
-  return set.policies
-    .filter((policy) => appliesTo(policy, object) && policy.images.some((image) => matchesImage(image, name, ref)))
-    .map((policy) => ({ policy, excluded: policy.exclude.some((glob) => matchesGlob(glob, name)) }));
+  const exceptions = set.exceptions?.filter((exception) => mayExcept(exception, name, object)) ?? [];
+  const matched: MatchedPolicy[] = [];
+  for (const policy of set.policies) {
+    if (!policy.images.some((image) => matchesImage(image, name, ref))) continue;
+    const applies = appliesTo(policy, object);
+    if (applies === "no") continue;
+    const own = exceptions.filter((exception) => speaksOf(exception, policy));
+    matched.push({
+      policy,
+      excluded: policy.exclude.some((glob) => matchesGlob(glob, name)),
+      ...(applies === "unknown" ? { uncertain: true } : {}),
+      ...(own.length === 0 ? {} : { exceptions: own }),
+    });
+  }
+  return matched;
 }
 
 /** Whether the default for images that no policy matches is out of the question: only an enforcing cluster policy does that. */
 export function isMatchedByEnforcingClusterPolicy(matched: readonly MatchedPolicy[]): boolean {
-  return matched.some(({ policy }) => policy.mode === "enforce" && policy.namespace === undefined);
+  return matched.some(
+    ({ policy, uncertain }) => policy.mode === "enforce" && policy.namespace === undefined && uncertain !== true,
+  );
 }
 
 /** A tag beside a digest is matched as a tag; a digest without one could be under any tag, so it matches every `tags`. */
@@ -35,20 +55,38 @@ function matchesImage(image: ImagePattern, name: string, { tag }: ImageReference
   return image.tags === undefined || tag === undefined || matchesAny(image.tags, tag);
 }
 
-function appliesTo(policy: TrustPolicy, object: ObjectContext | undefined): boolean {
-  if (policy.namespace !== undefined && policy.namespace !== object?.namespace) return false;
-  if (object === undefined || policy.match.length === 0) return true;
-  return policy.match.some((match) => matchesObject(match, object));
+/** Whether something holds; `unknown` where what it depends on is not known. */
+type Known = "yes" | "no" | "unknown";
+
+function appliesTo(policy: TrustPolicy, object: ObjectContext | undefined): Known {
+  if (policy.namespace !== undefined && policy.namespace !== object?.namespace) return "no";
+  if (object === undefined || policy.match.length === 0) return "yes";
+  const answers = new Set(policy.match.map((match) => matchesObject(match, object)));
+  return answers.has("yes") ? "yes" : answers.has("unknown") ? "unknown" : "no";
 }
 
-function matchesObject(match: ObjectMatch, object: ObjectContext): boolean {
-  const { apiGroups, resources, namespaces, objectSelector } = match;
-  if (apiGroups !== undefined && !matchesAny(apiGroups, object.apiGroup)) return false;
-  if (resources !== undefined && !matchesAny(resources, object.resource)) return false;
-  if (namespaces !== undefined && !(object.namespace !== undefined && matchesAny(namespaces, object.namespace)))
-    return false;
-  const wanted = Object.entries(objectSelector?.matchLabels ?? {});
-  return wanted.every(([key, value]) => Object.hasOwn(object.labels, key) && object.labels[key] === value);
+function matchesObject(match: ObjectMatch, object: ObjectContext): Known {
+  const { apiGroups, resources, namespaces, namespaceSelector, objectSelector } = match;
+  const { namespace } = object;
+  if (apiGroups !== undefined && !matchesAny(apiGroups, object.apiGroup)) return "no";
+  if (resources !== undefined && !matchesAny(resources, object.resource)) return "no";
+  if (namespaces !== undefined && !(namespace !== undefined && matchesAny(namespaces, namespace))) return "no";
+  if (objectSelector !== undefined && !selects(objectSelector, object.labels)) return "no";
+  if (namespaceSelector === undefined) return "yes";
+  if (namespace === undefined) return "no";
+  const selected = selectsNamespace(namespaceSelector, namespace, object.namespaceLabels);
+  return selected === undefined ? "unknown" : selected ? "yes" : "no";
+}
+
+/** An exception for namespaces lets nothing pass that is in none. Digests are compared when the digest is known. */
+function mayExcept({ images, namespaces }: TrustException, name: string, object: ObjectContext | undefined): boolean {
+  const namespace = object?.namespace;
+  if (namespaces !== undefined && !(namespace !== undefined && matchesAny(namespaces, namespace))) return false;
+  return images.some((image) => "digest" in image || matchesGlob(image.glob, name));
+}
+
+function speaksOf({ policies }: TrustException, { namespace, name }: TrustPolicy): boolean {
+  return policies === undefined || policies.includes(namespace === undefined ? name : `${namespace}/${name}`);
 }
 
 function matchesAny(globs: readonly string[], text: string): boolean {

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { parserIssue, textMap } from "./schema-parts.ts";
+import { filledTextMap, parserIssue } from "./schema-parts.ts";
 
 const listOf = (item: z.ZodString) => z.array(item).min(1).max(100);
 const groupGlob = z
@@ -46,7 +46,7 @@ const labelExpression = z
 
 const labelSelector = z
   .strictObject({
-    matchLabels: textMap.optional().describe("Labels that must be there, exactly."),
+    matchLabels: filledTextMap.optional().meta({ minProperties: 1, description: "Labels that must be there, exactly." }),
     matchExpressions: z.array(labelExpression).min(1).max(100).optional().describe("Rules, all of which must hold."),
   })
   .superRefine(({ matchLabels = {}, matchExpressions = [] }, context) => {
