@@ -33,6 +33,10 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
     summary: "draw all that is attached to an image, and whether it is valid",
     load: () => import("./commands/tree.ts"),
   },
+  inspect: {
+    summary: "decode a signature, attestation, key, certificate or manifest",
+    load: () => import("./commands/inspect.ts"),
+  },
   "policy freeze": {
     summary: "list what a key has signed so far, to stay accepted",
     load: () => import("./commands/policy-freeze.ts"),
