@@ -47,6 +47,11 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
     load: () => import("./commands/key-import.ts"),
   },
   "key public": { summary: "print the public key of a key", load: () => import("./commands/key-public.ts") },
+  "root list": { summary: "list the trust roots there are", load: () => import("./commands/root-list.ts") },
+  "root show": { summary: "print what a trust root believes", load: () => import("./commands/root-show.ts") },
+  "root add": { summary: "add a trust root under a name", load: () => import("./commands/root-add.ts") },
+  "root update": { summary: "fetch trust roots anew, by TUF", load: () => import("./commands/root-update.ts") },
+  "root remove": { summary: "forget a trust root", load: () => import("./commands/root-remove.ts") },
   login: { summary: "keep credentials for a registry", load: () => import("./commands/login.ts") },
   logout: { summary: "forget the credentials for a registry", load: () => import("./commands/logout.ts") },
   push: { summary: "push an OCI layout to a registry", load: () => import("./commands/push.ts") },
@@ -89,5 +94,6 @@ export const groups: Readonly<Record<string, string>> = {
   policy: "work with policies",
   registry: "the built-in OCI registry",
   "registry user": "users of the built-in registry",
+  root: "trust roots: what is believed about Sigstore deployments",
   webhook: "the Kubernetes admission webhook",
 };

@@ -1,0 +1,104 @@
+import { asTrustError, exitCodeOf, toFinding } from "../../errors.ts";
+import { defaultTrustRoot } from "../../trust/embedded.ts";
+import { readStoredRoot, type TrustRootContext, toTrustRoot } from "../../trust/open.ts";
+import type { StoredRoot } from "../../trust/stored-root.ts";
+import { checkRootName } from "../../trust/stored-root.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
+import { formatFinding, paint, plain } from "../print.ts";
+import { createResults } from "../results.ts";
+import { rootNames, storeRoot, trustRootContext } from "../trust-roots.ts";
+
+/** What became of a root; plain JSON. */
+type Updated =
+  | {
+      readonly name: string;
+      readonly status: "updated" | "unchanged";
+      readonly mirror: string;
+      readonly revision: string;
+      readonly expires: string;
+    }
+  | { readonly name: string; readonly status: "failed"; readonly error: ReturnType<typeof toFinding> };
+
+export const command = defineCommand({
+  name: "root update",
+  summary: "fetch trust roots anew, by TUF",
+  description:
+    "Fetches a trust root from its TUF repository, or public-good and all that were added with --tuf-root. What is signed by " +
+    "too few keys, older than what is known, expired or changed on the way is refused, and the root in use stays. Verifying " +
+    "never fetches anything; run this by a timer, or where the network is and carry the mirror over.",
+  examples: [
+    { about: "All of them, by a timer", command: "trust root update --quiet" },
+    { about: "GitHub's own root, for attestations of private repositories", command: "trust root update github" },
+    {
+      about: "Without a network, from a copy of the repository",
+      command: "trust root update public-good --mirror file:///media/usb/tuf-repo-cdn.sigstore.dev",
+    },
+  ],
+  arguments: { name: { summary: "the name of the trust root; all that TUF renews by default", optional: true } },
+  options: {
+    mirror: { value: "URL", summary: "read this mirror instead, this time: https://… or file:///FOLDER" },
+  },
+  async run(context, { name }, { mirror }) {
+    const roots = trustRootContext(context);
+    const names = name === undefined ? await renewable(roots) : [name];
+    const results = createResults<Updated>(context, (updated) => formatUpdated(context, updated));
+    if (name !== undefined) {
+      results.add(await updateRoot(context, roots, name, mirror), 0);
+      results.end();
+      return 0;
+    }
+    const all: Updated[] = [];
+    for (const [index, each] of names.entries()) {
+      const updated = await updateRoot(context, roots, each, mirror).catch((error: unknown): Updated => {
+        context.io.signal.throwIfAborted();
+        return { name: each, status: "failed", error: toFinding(asTrustError(error)) };
+      });
+      results.add(updated, index);
+      all.push(updated);
+    }
+    results.end();
+    return exitCodeOf(all.flatMap((updated) => (updated.status === "failed" ? [updated.error.category] : [])));
+  },
+});
+
+/** What was never fetched is not fetched by itself, but for the root that is meant where none is named. */
+async function renewable(roots: TrustRootContext & { readonly folder: string }): Promise<readonly string[]> {
+  const names = await rootNames(roots.folder);
+  const stored = await Promise.all(names.map((name) => readStoredRoot(name, roots).catch(() => undefined)));
+  return names.filter((name, index) => name === defaultTrustRoot || stored[index]?.source.kind === "tuf");
+}
+
+async function updateRoot(
+  context: CommandContext,
+  roots: TrustRootContext & { readonly folder: string },
+  name: string,
+  mirror: string | undefined,
+): Promise<Updated> {
+  checkRootName(name);
+  const { io } = context;
+  const { renewRoot } = await import("../../trust/refresh.ts");
+  const before = await readStoredRoot(name, roots);
+  const renewed = await renewRoot(name, before, { mirror, now: io.now(), signal: io.signal });
+  await storeRoot(roots.folder, renewed, true);
+  return describeRoot(renewed, before);
+}
+
+function describeRoot(renewed: StoredRoot, before: StoredRoot | undefined): Updated {
+  const { name, revision, source } = toTrustRoot(renewed);
+  const isSame = before !== undefined && toTrustRoot(before).revision === revision;
+  const { mirror, expires } = source.kind === "tuf" ? source : { mirror: "", expires: 0 };
+  return { name, status: isSame ? "unchanged" : "updated", mirror, revision, expires: new Date(expires).toISOString() };
+}
+
+function formatUpdated({ io: { stdout } }: CommandContext, updated: Updated): string {
+  if (updated.status === "failed")
+    return `${paint(stdout, "red", "✘")} ${plain(updated.name)}\n${formatFinding(stdout, updated.error, "  ")}`;
+  const { name, status, mirror, revision, expires } = updated;
+  const rows = [
+    ["mirror", mirror],
+    ["revision", revision],
+    ["expires", expires],
+  ];
+  const lines = rows.map(([label = "", text = ""]) => `  ${label.padEnd(9)}${plain(text)}\n`);
+  return `${paint(stdout, "green", "✔")} ${status}  ${plain(name)}\n${lines.join("")}`;
+}

@@ -1,0 +1,50 @@
+import { promises } from "node:fs";
+import { TrustError } from "../errors.ts";
+import { readSmallFile, refuseExisting, writeNewFiles } from "../keys/files.ts";
+import { knownRepositories } from "../trust/embedded.ts";
+import { storedRootPath, type TrustRootContext, trustRootFolder } from "../trust/open.ts";
+import { checkRootName, formatStoredRoot, isRootName, type StoredRoot } from "../trust/stored-root.ts";
+import type { CommandContext } from "./command.ts";
+
+/** What trust roots are opened with on the command line; see `openTrustRoot`. */
+export function trustRootContext({ io, resolvePath }: Pick<CommandContext, "io" | "resolvePath">): TrustRootContext & {
+  readonly folder: string;
+} {
+  return { folder: trustRootFolder(io.env, io.homeFolder), resolvePath, readFile: readSmallFile };
+}
+
+/** The names of roots that may be opened: those known without being added, then the user's. */
+export async function rootNames(folder: string): Promise<readonly string[]> {
+  const found = await promises.readdir(folder).catch(() => []);
+  const stored = found.filter((file) => file.endsWith(".json")).map((file) => file.slice(0, -".json".length));
+  return [...new Set([...Object.keys(knownRepositories), ...stored.filter(isRootName).sort()])];
+}
+
+/** Throws `USAGE` for what is no name, `FILE_EXISTS` for one that is taken. */
+export async function refuseTaken(folder: string, name: string): Promise<void> {
+  checkRootName(name);
+  await refuseExisting([storedRootPath(folder, name)]);
+}
+
+/** Keeps a root under its name, whole or not at all. Throws `FILE_EXISTS` unless it may be replaced, `FILE_UNWRITABLE`. */
+export async function storeRoot(folder: string, root: StoredRoot, replace: boolean): Promise<void> {
+  checkRootName(root.name);
+  await promises.mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+    throw new TrustError("FILE_UNWRITABLE", `the folder ${folder} cannot be made`, { cause });
+  });
+  const path = storedRootPath(folder, root.name);
+  await writeNewFiles([{ path, content: formatStoredRoot(root), mode: 0o600 }], { replace });
+}
+
+/** Forgets a root; false where there was none. Throws `USAGE`, `FILE_UNWRITABLE`. */
+export async function forgetRoot(folder: string, name: string): Promise<boolean> {
+  checkRootName(name);
+  const path = storedRootPath(folder, name);
+  try {
+    await promises.unlink(path);
+    return true;
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return false;
+    throw new TrustError("FILE_UNWRITABLE", `${path} cannot be removed`, { cause });
+  }
+}
