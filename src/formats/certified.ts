@@ -1,69 +1,144 @@
-import { matchesSignature } from "../crypto/public-key.ts";
+import { matchesSignature, type PublicKey } from "../crypto/public-key.ts";
 import { type Certificate, describeCertificate, publicKeyOf } from "../crypto/x509.ts";
 import { identitiesOf } from "../crypto/x509-identity.ts";
 import { verifyPath } from "../crypto/x509-path.ts";
 import { purposes } from "../crypto/x509-rules.ts";
-import { TrustError } from "../errors.ts";
+import { asTrustError, TrustError } from "../errors.ts";
 import type { CertificateTrust } from "../trust/certificate-trust.ts";
-import type { Backing, ProvedSigner, SignedBytes, Validity } from "./format.ts";
+import type { VerificationMaterial } from "../trust/material.ts";
+import type { SignedContent } from "../trust/signed-content.ts";
+import type { EvidenceMinima, TrustRoot } from "../trust/trust-root.ts";
+import { verifyMaterial } from "../trust/verify-material.ts";
+import type { Backing, ProvedSigner, TrustMaterial, Validity } from "./format.ts";
 
-/** The certificate that a signature comes with, and what is said to lead from it to a root: claims. */
-export interface CertificateClaim {
+/** A signature with everything that came with it: claims. */
+export interface CertifiedClaim {
   readonly leaf: Certificate;
-  readonly intermediates: readonly Certificate[];
+  readonly material: VerificationMaterial;
+  readonly content: SignedContent;
+}
+
+/** What authorities say of a signer, and the key that must have made the signature: that is not proved yet. */
+export interface CertifiedSigner {
+  readonly key: PublicKey;
+  readonly signer: ProvedSigner;
 }
 
 /**
- * Proves a signature by its certificate, under each of the authorities by itself:
+ * Proves whose certificate it is, under each part of the trust material by itself:
  *
- * 1. A path leads from the certificate to one of the roots, for signing code. It is judged at `now`, since no time is
- *    verified: the proof holds as long as the path does.
- * 2. The key of the certificate made the signature.
+ * - Under authorities of one's own, that a path leads from it to one of the roots, for signing code. It is judged at `now`,
+ *   since no time is verified: the proof holds as long as the path does.
+ * - Under a trust root, all that `verifyMaterial` asks for: times, path, SCT, log entries.
  *
- * Whom the certificate names is for policies to ask. Throws `CERTIFICATE_INVALID`, `CERTIFICATE_EXPIRED`,
- * `CERTIFICATE_UNTRUSTED`, `SIGNATURE_INVALID`.
+ * Whom the certificate names is for policies to ask. Throws the codes of both where no part proves it.
  */
-export async function proveCertified(
-  claim: CertificateClaim,
-  { message, signature }: SignedBytes,
-  trusts: readonly CertificateTrust[],
+export async function certify(
+  { leaf, material, content }: CertifiedClaim,
+  { certificates = [], roots = [] }: TrustMaterial,
   now: number,
-): Promise<ProvedSigner> {
-  const { leaf } = claim;
-  const attempts = await Promise.allSettled(trusts.map((trust) => backingOf(claim, trust, now))); // 1
+): Promise<CertifiedSigner> {
+  const { intermediates } = material;
+  const attempts = await Promise.allSettled([
+    ...certificates.map((trust) => ownBacking(leaf, intermediates, trust, now)),
+    ...roots.map((root) => rootBacking(leaf, material, content, root)),
+  ]);
   const backings = attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
   const [first] = backings;
   if (first === undefined) throw gravest(attempts);
-  if (!(await matchesSignature(publicKeyOf(leaf), message, signature)))
-    // 2
-    throw new TrustError("SIGNATURE_INVALID", "the key of the certificate did not sign these bytes", {
-      expected: `a signature by ${describeCertificate(leaf)}`,
-      found: "a signature that does not match",
-    });
-  const [name] = identitiesOf(leaf);
+  const subject = identitiesOf(leaf)[0]?.value ?? leaf.subject.text;
+  const kind = roots.some(({ revision }) => revision === first.trust) ? "keyless" : "certificate";
+  const around = certificates.length === 0 ? undefined : steadyAround(now, involved(leaf, intermediates, certificates));
   return {
-    signer: { kind: "certificate", issuer: first.issuer, subject: name?.value ?? leaf.subject.text },
-    signedAt: [],
-    backings,
-    validity: steadyAround(now, [claim.leaf, ...claim.intermediates, ...trusts.flatMap(certificatesOf)]),
+    key: publicKeyOf(leaf),
+    signer: {
+      signer: { kind, issuer: first.issuer ?? "", subject },
+      signedAt: first.signedAt,
+      backings,
+      ...(around === undefined ? {} : { validity: around }),
+    },
   };
 }
 
-async function backingOf(
-  { leaf, intermediates }: CertificateClaim,
+/** Proves a signature over bytes that are at hand. Throws like {@link certify}, or `SIGNATURE_INVALID`. */
+export async function proveCertified(
+  claim: CertifiedClaim,
+  message: Uint8Array,
+  trust: TrustMaterial,
+  now: number,
+): Promise<ProvedSigner> {
+  const { key, signer } = await certify(claim, trust, now);
+  if (await matchesSignature(key, message, claim.content.signature)) return signer;
+  throw new TrustError("SIGNATURE_INVALID", "the key of the certificate did not sign these bytes", {
+    expected: `a signature by ${describeCertificate(claim.leaf)}`,
+    found: "a signature that does not match",
+  });
+}
+
+async function ownBacking(
+  leaf: Certificate,
+  claimed: readonly Certificate[],
   trust: CertificateTrust,
   now: number,
-): Promise<Backing & { readonly issuer: string }> {
+): Promise<Backing> {
   const { chain, notBefore, notAfter } = await verifyPath({
     leaf,
-    intermediates: [...trust.intermediates, ...intermediates],
+    intermediates: [...trust.intermediates, ...claimed],
     roots: trust.roots,
     at: now,
     eku: purposes.codeSigning,
     cache: trust.cache,
   });
   const issuer = (chain.at(-1) ?? leaf).subject.text;
-  return { trust: trust.id, certificate: leaf, issuer, signedAt: [], validity: { notBefore, notAfter } };
+  return { trust: trust.id, ...certificateFacts(leaf), issuer, signedAt: [], validity: { notBefore, notAfter } };
+}
+
+async function rootBacking(
+  leaf: Certificate,
+  material: VerificationMaterial,
+  content: SignedContent,
+  root: TrustRoot,
+): Promise<Backing> {
+  const { times, issuer = "", counts } = await verifyMaterial({ material, content, root });
+  return {
+    trust: root.revision,
+    ...certificateFacts(leaf),
+    issuer,
+    signedAt: times.map(({ at }) => timeText(at)),
+    counts,
+  };
+}
+
+function certificateFacts(leaf: Certificate): Pick<Backing, "certificate" | "keyId"> {
+  return { certificate: leaf, keyId: publicKeyOf(leaf).keyId };
+}
+
+const nothingAsked: EvidenceMinima = { log: 0, timestamp: 0, logOrTimestamp: 0, sct: 0 };
+
+/**
+ * What logs and timestamp authorities of each root say about a signature by a key. How much of it is needed is for policies
+ * to ask; evidence that a root refuses is told.
+ */
+export async function witnessKey(
+  key: PublicKey,
+  material: VerificationMaterial,
+  content: SignedContent,
+  roots: readonly TrustRoot[],
+): Promise<readonly Backing[]> {
+  return Promise.all(
+    roots.map(async (root): Promise<Backing> => {
+      try {
+        const { times, counts } = await verifyMaterial({ material, content, root, key, require: nothingAsked });
+        return { trust: root.revision, signedAt: times.map(({ at }) => timeText(at)), counts };
+      } catch (error) {
+        return { trust: root.revision, signedAt: [], failure: asTrustError(error) };
+      }
+    }),
+  );
+}
+
+function timeText(at: number): string {
+  return new Date(at).toISOString();
 }
 
 /** What says most: that it did lead to a root once, or breaks a rule, rather than that one of several roots is not its own. */
@@ -73,15 +148,19 @@ function gravest(attempts: readonly PromiseSettledResult<Backing>[]): unknown {
   return reasons.find(isTelling) ?? reasons[0];
 }
 
-function certificatesOf({ roots, intermediates }: CertificateTrust): readonly Certificate[] {
-  return [...roots, ...intermediates];
+function involved(
+  leaf: Certificate,
+  intermediates: readonly Certificate[],
+  trusts: readonly CertificateTrust[],
+): readonly Certificate[] {
+  return [leaf, ...intermediates, ...trusts.flatMap((trust) => [...trust.roots, ...trust.intermediates])];
 }
 
 /** The time around now in which no certificate begins or ends to be valid: what is proved now is proved as well then. */
-export function steadyAround(now: number, certificates: readonly Certificate[]): Validity {
+function steadyAround(now: number, certificates: readonly Certificate[]): Validity {
   const starts = certificates.flatMap(({ notBefore, notAfter }) => [notBefore, notAfter + 1]);
   return {
-    notBefore: Math.max(Number.NEGATIVE_INFINITY, ...starts.filter((start) => start <= now)),
-    notAfter: Math.min(Number.POSITIVE_INFINITY, ...starts.filter((start) => start > now).map((start) => start - 1)),
+    notBefore: Math.max(...starts.filter((start) => start <= now)),
+    notAfter: Math.min(...starts.filter((start) => start > now)) - 1,
   };
 }

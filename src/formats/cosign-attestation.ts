@@ -1,6 +1,7 @@
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../crypto/digest.ts";
 import { parseDsseEnvelope } from "../crypto/dsse.ts";
-import { annotatedCertificate } from "./certificate-claim.ts";
+import { envelopeContent } from "../trust/signed-content.ts";
+import { annotatedSigner } from "./annotated-signer.ts";
 import { claimOf, signatureAnnotation } from "./cosign-layers.ts";
 import { proveEnvelope } from "./envelope.ts";
 import { encodeAttestation, makeEnvelope } from "./envelope-make.ts";
@@ -14,15 +15,16 @@ export function attestationTag(subject: Digest): string {
   return `${digestAlgorithm(subject)}-${digestHex(subject)}.att`;
 }
 
-/** Proves an envelope of an `.att` tag; of what its layer says about it, the certificate is looked at. */
+/** Proves an envelope of an `.att` tag; of what its layer says about it, only who signed and when is looked at. */
 export async function proveTaggedEnvelope(
   bundle: SignatureBundle,
   subject: Digest,
   trust: TrustMaterial,
   now?: number,
 ): Promise<Proof> {
-  const signer = { certificate: annotatedCertificate(bundle.annotations) };
-  return proveEnvelope(bundle, parseDsseEnvelope(bundle.content), signer, subject, trust, now);
+  const envelope = parseDsseEnvelope(bundle.content);
+  const signer = annotatedSigner(bundle.annotations, () => envelopeContent(envelope, bundle.content));
+  return proveEnvelope(bundle, envelope, signer, subject, trust, now);
 }
 
 /** Makes an attestation for the `.att` tag. */

@@ -3,7 +3,7 @@ import { TrustError, toFinding } from "../errors.ts";
 import type { EvidencePlaces } from "../oci/evidence-places.ts";
 import { type Descriptor, type ImageManifest, parseManifest } from "../oci/manifest.ts";
 import { mapLimit } from "../oci/parallel.ts";
-import { certificateAnnotation, chainAnnotation } from "./certificate-claim.ts";
+import { signerAnnotations } from "./annotated-signer.ts";
 import {
   type FoundSignatures,
   maxAttestationBytes,
@@ -72,12 +72,7 @@ async function read(places: EvidencePlaces, layer: Descriptor, form: { readonly 
 }
 
 /** What a layer may say about who signed, and when: with another certificate it is another claim. */
-const signerAnnotations = [
-  certificateAnnotation,
-  chainAnnotation,
-  "dev.sigstore.cosign/bundle",
-  "dev.sigstore.cosign/rfc3161timestamp",
-];
+const besideSignature = Object.values(signerAnnotations);
 
 /**
  * Payloads of equal claims are equal bytes, so the blob alone does not tell two signatures apart; nor does it say as what it
@@ -90,9 +85,7 @@ export function claimOf(
   form: { readonly isEnvelope?: true } = {},
 ): SignatureBundle {
   const kind = form.isEnvelope === true ? "envelope" : "payload";
-  const beside = signerAnnotations.flatMap((name) =>
-    annotations[name] === undefined ? [] : [name, annotations[name]],
-  );
+  const beside = besideSignature.flatMap((name) => (annotations[name] === undefined ? [] : [name, annotations[name]]));
   const claimed = [`${kind} ${evidence}`, annotations[signatureAnnotation] ?? "", ...beside];
   const claimId = digestOf(Buffer.from(JSON.stringify(claimed)));
   return { format: cosignName, evidence, claimId, content, annotations, ...form };

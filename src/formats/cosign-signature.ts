@@ -3,8 +3,9 @@ import { describeJson } from "../crypto/describe-json.ts";
 import { type Digest, digestAlgorithm, digestHex, digestOf } from "../crypto/digest.ts";
 import { isJsonObject, parseStrictJson } from "../crypto/json.ts";
 import { TrustError } from "../errors.ts";
+import { bytesContent } from "../trust/signed-content.ts";
 import { noTestimony } from "../witness/witness.ts";
-import { annotatedCertificate } from "./certificate-claim.ts";
+import { annotatedSigner } from "./annotated-signer.ts";
 import { claimOf, cosignName, signatureAnnotation } from "./cosign-layers.ts";
 import {
   type MadeSignature,
@@ -34,7 +35,7 @@ export async function proveSimpleSigning(
   now?: number,
 ): Promise<VerifiedSignature> {
   const signature = decodeBase64(bundle.annotations[signatureAnnotation] || undefined, "the signature annotation");
-  const claim = { certificate: annotatedCertificate(bundle.annotations) };
+  const claim = annotatedSigner(bundle.annotations, () => bytesContent(signature, bundle.content));
   const signer = await proveSigner(claim, { message: bundle.content, signature }, trust, now);
   const payload = parsePayload(bundle.content);
   if (payload.digest !== subject)

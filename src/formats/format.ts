@@ -1,13 +1,13 @@
 import type { Digest } from "../crypto/digest.ts";
 import type { PublicKey } from "../crypto/public-key.ts";
 import type { Certificate } from "../crypto/x509.ts";
-import type { Finding } from "../errors.ts";
+import type { Finding, TrustError } from "../errors.ts";
 import type { Signer } from "../keys/signer.ts";
 import type { EvidencePlaces } from "../oci/evidence-places.ts";
 import type { Descriptor } from "../oci/manifest.ts";
 import type { ImageReference } from "../oci/reference.ts";
 import type { CertificateTrust } from "../trust/certificate-trust.ts";
-import type { TrustRoot } from "../trust/trust-root.ts";
+import type { EvidenceMinima, TrustRoot } from "../trust/trust-root.ts";
 import type { Testimony, Witnessed } from "../witness/witness.ts";
 
 /** The largest signature blob that is read, in bytes. */
@@ -62,20 +62,25 @@ export type SignerIdentity =
 /**
  * What one part of the trust material proves beside the signature itself. A certificate and times are worth something only to
  * whoever trusts that part: one policy's roots prove nothing to another.
+ *
+ * Where a key signed, `failure` is why the part refuses the evidence that was brought along; then it proves no time.
  */
 export interface Backing {
   /** The id of the part: of a {@link CertificateTrust}, or the revision of a {@link TrustRoot}. */
   readonly trust: string;
   /** Whom it names is proved, by a path to `issuer`; absent where a key signed. */
   readonly certificate?: Certificate;
+  /** The key of the certificate, hex. */
+  readonly keyId?: string;
   /** The name of the root, or the OIDC issuer. */
   readonly issuer?: string;
   /** Times proved by logs and timestamp authorities of this part, RFC 3339 UTC, the earliest first. */
   readonly signedAt: readonly string[];
   /** When the path holds, milliseconds since 1970, where no time is verified and it was judged at the time of asking. */
   readonly validity?: Validity;
-  /** What weakens it, in words. */
-  readonly unsafe?: readonly string[];
+  /** How many distinct logs and timestamp authorities proved it. */
+  readonly counts?: EvidenceMinima;
+  readonly failure?: TrustError;
 }
 
 /** Who signed, as far as it is proved. */
@@ -111,6 +116,8 @@ interface ProofFacts {
   readonly backings?: readonly Backing[];
   /** The proof holds only while now is within, because certificates are judged by it; absent: for ever. */
   readonly validity?: Validity;
+  /** As counted by an authority: why it does not accept what came with the signature. */
+  readonly refusal?: TrustError;
 }
 
 /** A signature of an image that is proved. */
@@ -234,8 +241,14 @@ export function countAttestation({ kind, predicateType, statement, ...facts }: V
 /** The proof as somebody counts it who trusts one of its backings, or none: with that signer, at those times. */
 export function countAs(
   { kind, backings, validity: _, signedAt: __, ...facts }: VerifiedSignature,
-  by: { readonly signer: SignerIdentity } & Partial<Pick<Backing, "signedAt" | "validity">>,
+  by: { readonly signer: SignerIdentity } & Partial<Pick<ProofFacts, "signedAt" | "validity" | "refusal">>,
 ): VerifiedSignature {
-  const { signer, signedAt = [], validity } = by;
-  return proveSignature({ ...facts, signer, signedAt, ...(validity === undefined ? {} : { validity }) });
+  const { signer, signedAt = [], validity, refusal } = by;
+  return proveSignature({
+    ...facts,
+    signer,
+    signedAt,
+    ...(validity === undefined ? {} : { validity }),
+    ...(refusal === undefined ? {} : { refusal }),
+  });
 }

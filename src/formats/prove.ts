@@ -1,7 +1,9 @@
 import { matchesSignature, type PublicKey } from "../crypto/public-key.ts";
-import { TrustError } from "../errors.ts";
-import { type CertificateClaim, proveCertified } from "./certified.ts";
-import type { ProvedSigner, SignedBytes, TrustMaterial, Validity } from "./format.ts";
+import { asTrustError, TrustError } from "../errors.ts";
+import type { VerificationMaterial } from "../trust/material.ts";
+import type { SignedContent } from "../trust/signed-content.ts";
+import type { TrustRoot } from "../trust/trust-root.ts";
+import type { Backing, ProvedSigner, SignedBytes, TrustMaterial, Validity } from "./format.ts";
 
 /** How a key id is shown to people: enough to tell keys apart, short enough to read. */
 export function shortKeyId(keyId: string): string {
@@ -12,38 +14,73 @@ export function shortKeyId(keyId: string): string {
 export interface SignerClaim {
   /** Key id in hex. */
   readonly hint?: string | undefined;
-  /** Reads the certificate. Throws `CERTIFICATE_INVALID`. */
-  readonly certificate?: (() => CertificateClaim) | undefined;
-  /** The form says that it is signed with a certificate: that a key is trusted is not enough. */
-  readonly isOnlyCertified?: boolean;
+  /** Whether there is a certificate; `only`: the form is for it, and that its key is trusted is not enough. */
+  readonly certified: false | true | "only";
+  /** Whether logs or timestamp authorities have witnessed it. */
+  readonly witnessed: boolean;
+  /** Reads all of it. Throws `SIGNATURE_MALFORMED`, `CERTIFICATE_INVALID`. */
+  material(): Promise<VerificationMaterial>;
+  /** What of the signature they speak about. */
+  content(): SignedContent;
 }
 
 /**
- * Proves who signed: a trusted key, or a certificate under trusted authorities. Where a signature is proved in both ways,
- * the proof says so, and policies count it as one signer. Throws the codes of {@link findSigner} and `proveCertified`.
+ * Proves who signed: a trusted key, or a certificate. Where a signature is proved in both ways, the proof says so, and
+ * policies count it as one signer. Only what is trusted decides what is read. Throws the codes of {@link findSigner} and
+ * `certify`.
  */
 export async function proveSigner(
   claim: SignerClaim,
-  signed: SignedBytes,
+  { message, signature }: SignedBytes,
   trust: TrustMaterial,
   now = Number.NaN,
 ): Promise<ProvedSigner> {
-  const { certificate, isOnlyCertified = false } = claim;
-  const { certificates = [] } = trust;
-  if (certificate === undefined || certificates.length === 0) {
-    if (isOnlyCertified) throw notCertified(trust);
-    return proveByKey(claim, signed, trust);
+  const { certified, witnessed } = claim;
+  const { certificates = [], roots = [] } = trust;
+  if (certified === false || certificates.length + roots.length === 0) {
+    if (certified === "only") throw notCertified(trust);
+    const key = await findSigner(trust, message, signature, claim.hint);
+    if (certified !== false || !witnessed || roots.length === 0) return byKey(key);
+    return { ...byKey(key), backings: await witnesses(key, claim, roots) };
   }
-  if (isOnlyCertified || trust.keys.length === 0) return proveCertified(certificate(), signed, certificates, now);
-  const [byKey, certified] = await Promise.allSettled([
-    proveByKey(claim, signed, trust),
-    Promise.resolve().then(() => proveCertified(certificate(), signed, certificates, now)),
+  const byCertificate = () => proveByCertificate(claim, message, trust, now);
+  if (certified === "only" || trust.keys.length === 0) return byCertificate();
+  const [keyed, proved] = await Promise.allSettled([
+    findSigner(trust, message, signature, claim.hint),
+    byCertificate(),
   ]);
-  if (certified.status === "rejected") {
-    if (byKey.status === "rejected") throw certified.reason;
-    return { ...byKey.value, ...untilAskedAgain(certified.reason, now) };
+  if (proved.status === "fulfilled")
+    return keyed.status === "rejected" ? proved.value : { ...proved.value, ...byKey(keyed.value) };
+  if (keyed.status === "rejected") throw proved.reason;
+  return { ...byKey(keyed.value), ...untilAskedAgain(proved.reason, now) };
+}
+
+function byKey({ keyId }: PublicKey): ProvedSigner {
+  return { signer: { kind: "key", keyId }, signedAt: [] };
+}
+
+/** Certificates and logs are understood when the first of them is met: most signatures have none. */
+async function proveByCertificate(
+  claim: SignerClaim,
+  message: Uint8Array,
+  trust: TrustMaterial,
+  now: number,
+): Promise<ProvedSigner> {
+  const material = await claim.material();
+  const { leaf } = material;
+  if (leaf === undefined) throw new TrustError("SIGNATURE_MALFORMED", "the signature came without its certificate");
+  const { proveCertified } = await import("./certified.ts");
+  return proveCertified({ leaf, material, content: claim.content() }, message, trust, now);
+}
+
+/** Evidence that cannot be read is refused by every root; the key signed all the same. */
+async function witnesses(key: PublicKey, claim: SignerClaim, roots: readonly TrustRoot[]): Promise<readonly Backing[]> {
+  try {
+    const { witnessKey } = await import("./certified.ts");
+    return await witnessKey(key, await claim.material(), claim.content(), roots);
+  } catch (error) {
+    return roots.map(({ revision }) => ({ trust: revision, signedAt: [], failure: asTrustError(error) }));
   }
-  return byKey.status === "rejected" ? certified.value : { ...certified.value, ...byKey.value };
 }
 
 /** A certificate that is not valid now may be soon; so long is believed that it is not. */
@@ -55,16 +92,11 @@ export function untilAskedAgain(reason: unknown, now: number): { readonly validi
   return { validity: { notBefore: now, notAfter: now + patience } };
 }
 
-async function proveByKey({ hint }: SignerClaim, { message, signature }: SignedBytes, trust: TrustMaterial) {
-  const { keyId } = await findSigner(trust, message, signature, hint);
-  return { signer: { kind: "key", keyId }, signedAt: [] } as const;
-}
-
 function notCertified({ keys }: TrustMaterial): TrustError {
   return new TrustError(
     "SIGNER_NOT_TRUSTED",
     "the signature was made with a certificate, and no certificate authority is trusted here",
-    { expected: keys.length === 0 ? "no key is trusted" : "a signature by a trusted key", found: "certificate" },
+    { expected: keys.length === 0 ? "no key is trusted" : "a signature by a trusted key", found: "a certificate" },
   );
 }
 

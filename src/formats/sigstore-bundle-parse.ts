@@ -3,7 +3,8 @@ import type { Digest } from "../crypto/digest.ts";
 import { type DsseEnvelope, parseDsseEnvelope } from "../crypto/dsse.ts";
 import { isJsonObject, parseMember, readJsonMembers } from "../crypto/json.ts";
 import { TrustError } from "../errors.ts";
-import { bundledCertificate } from "./certificate-claim.ts";
+import type { BundleVersion } from "../trust/bundle-material.ts";
+import { envelopeContent, type SignedContent } from "../trust/signed-content.ts";
 import type { SignatureBundle } from "./format.ts";
 import type { SignerClaim } from "./prove.ts";
 
@@ -25,38 +26,46 @@ export interface ParsedBundle {
 /** Reads a bundle that signs a statement. Throws `SIGNATURE_MALFORMED`. */
 export function parseBundle(content: Uint8Array): ParsedBundle {
   const bundle = readJsonMembers(content, "the bundle");
-  const mediaType = parseMember(bundle, "mediaType");
-  checkMediaType(mediaType);
-  const envelope = bundle.get("dsseEnvelope");
-  if (envelope === undefined)
+  const version = bundleVersionOf(parseMember(bundle, "mediaType"));
+  const dsse = bundle.get("dsseEnvelope");
+  if (dsse === undefined)
     throw malformed("the bundle does not sign an image", "dsseEnvelope", [...bundle.keys()].slice(0, 10).join(", "));
-  return {
-    signer: signerIn(parseMember(bundle, "verificationMaterial")),
-    envelope: parseDsseEnvelope(envelope),
-  };
+  const material = parseMember(bundle, "verificationMaterial");
+  const envelope = parseDsseEnvelope(dsse);
+  return { signer: signerIn(material, version, () => envelopeContent(envelope)), envelope };
 }
 
-/** Throws `SIGNATURE_MALFORMED` for what is no bundle of a version that can be read. */
-export function checkMediaType(mediaType: unknown): void {
+/** The version that a media type names. Throws `SIGNATURE_MALFORMED` for what is no bundle that can be read. */
+export function bundleVersionOf(mediaType: unknown): BundleVersion {
   if (typeof mediaType !== "string" || !readableBundles.test(mediaType))
     throw malformed("unknown media type of a bundle", bundleMediaType, describeJson(mediaType));
+  return mediaType.endsWith("=0.1") ? "0.1" : mediaType.endsWith("=0.2") ? "0.2" : "0.3";
 }
 
 const signerFields = ["publicKey", "certificate", "x509CertificateChain"] as const;
 
 /**
- * Who is said to have signed: a key, or a certificate (sigstore_bundle.proto, VerificationMaterial.content: one of them).
- * Throws `SIGNATURE_MALFORMED`.
+ * Who is said to have signed: a key, or a certificate (sigstore_bundle.proto, VerificationMaterial.content: one of them). What
+ * else there is, is read when somebody wants it. Throws `SIGNATURE_MALFORMED`.
  */
-export function signerIn(material: unknown): SignerClaim {
-  if (!isJsonObject(material))
-    throw malformed("the bundle has no verification material", "verificationMaterial", typeof material);
-  const named = signerFields.filter((field) => material[field] !== undefined);
+export function signerIn(value: unknown, version: BundleVersion, content: () => SignedContent): SignerClaim {
+  if (!isJsonObject(value))
+    throw malformed("the bundle has no verification material", "verificationMaterial", typeof value);
+  const named = signerFields.filter((field) => value[field] !== undefined);
   const [field, second] = named;
   if (field === undefined || second !== undefined)
     throw malformed("the bundle does not name one signer", `one of ${signerFields.join(", ")}`, named.join(", "));
-  if (field === "publicKey") return { hint: keyHint(material[field]) };
-  return { certificate: bundledCertificate(material), isOnlyCertified: true };
+  const isKey = field === "publicKey";
+  return {
+    ...(isKey ? { hint: keyHint(value[field]) } : {}),
+    certified: isKey ? false : "only",
+    witnessed: value["tlogEntries"] !== undefined || value["timestampVerificationData"] !== undefined,
+    async material() {
+      const { parseBundleMaterial } = await import("../trust/bundle-material.ts");
+      return parseBundleMaterial(value, version);
+    },
+    content,
+  };
 }
 
 /** The key id a bundle names, in hex. Clients differ in what they put there, so a strange hint is no hint. */

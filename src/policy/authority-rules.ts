@@ -1,6 +1,5 @@
 import { createIdentityMatcher } from "../crypto/x509-identity.ts";
 import { asTrustError, TrustError } from "../errors.ts";
-import { createCertificateTrust } from "../trust/certificate-trust.ts";
 import type { SourceDocument } from "./document.ts";
 import { toKeyLifetime } from "./key-rules.ts";
 import { nonEmpty } from "./non-empty.ts";
@@ -97,6 +96,7 @@ async function readCertificate(
     ? await textOf(certificate, "certificate", "intermediates", "intermediatesFile", sources, at)
     : undefined;
   const roots = await textOf(certificate, "certificate", "roots", "rootsFile", sources, at);
+  const { createCertificateTrust } = await import("../trust/certificate-trust.ts");
   const trust = createCertificateTrust(roots, below);
   const identities: CertificateIdentity[] = [];
   for (const [index, rule] of certificate.identities.entries()) {

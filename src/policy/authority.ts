@@ -1,4 +1,4 @@
-import { type Certificate, publicKeyOf } from "../crypto/x509.ts";
+import type { Certificate } from "../crypto/x509.ts";
 import { identitiesOf } from "../crypto/x509-identity.ts";
 import { type Backing, countAs, type SignerIdentity, type VerifiedSignature } from "../formats/format.ts";
 import type { Authority, CertificateAuthority, KeyAuthority, KeylessAuthority } from "./policy.ts";
@@ -62,9 +62,9 @@ function vouchedForAs({ identities }: KeylessAuthority, certificate: Certificate
 }
 
 /** Every alternative name: two certificates with the same two names are not two signers for being asked about one name each. */
-function namesOf({ kind }: SignerIdentity, certificate: Certificate, { issuer }: Backing): readonly string[] {
+function namesOf({ kind }: SignerIdentity, certificate: Certificate, { issuer, keyId }: Backing): readonly string[] {
   const names = identitiesOf(certificate).map(({ value }) => `${kind} ${JSON.stringify([issuer, value])}`);
-  return [`key ${publicKeyOf(certificate).keyId}`, ...names];
+  return [`key ${keyId}`, ...names];
 }
 
 const maxNamed = 5;
