@@ -88,7 +88,8 @@ export function createServiceClient(options: ServiceOptions = {}): ServiceClient
 
 async function* nothing(): AsyncIterable<Buffer> {}
 
-function requireSecrecy(url: URL, what: string): void {
+/** Refuses to tell a secret over plain HTTP to another machine. Throws `INSECURE_TRANSPORT_REFUSED`. */
+export function requireSecrecy(url: URL, what: string): void {
   if (url.protocol === "https:" || isLoopbackHost(url.host)) return;
   throw new TrustError("INSECURE_TRANSPORT_REFUSED", `${what} would be told a secret over plain HTTP`, {
     expected: "HTTPS",
@@ -110,8 +111,9 @@ function serviceError(error: unknown, { url, what }: ServiceRequest): unknown {
   return error;
 }
 
-function refusedBy({ url, what }: ServiceRequest, { status, body }: ServiceAnswer): TrustError {
-  const reason = reasonOf(body);
+function refusedBy({ url, what, isSecret }: ServiceRequest, { status, body }: ServiceAnswer): TrustError {
+  // Services repeat what they were sent.
+  const reason = isSecret === true ? "" : reasonOf(body);
   const found = `${status}${reason === "" ? "" : `: ${reason}`}`;
   if (isTransientStatus(status) || status >= 500)
     return new TrustError("SIGNING_SERVICE_UNAVAILABLE", `${what} at ${url.host} is failing`, { found });
