@@ -7,6 +7,7 @@ import type { PlainHttp } from "./endpoint.ts";
 import { listRepositories, listTags } from "./listings.ts";
 import { deleteManifest, fetchManifest, pushManifest, resolveManifest } from "./manifests.ts";
 import { listReferrers } from "./referrers-api.ts";
+import { createReferrersSupport } from "./referrers-support.ts";
 import type { Registry } from "./registry.ts";
 import { defaultRetry, type RetrySettings } from "./retry.ts";
 import { createSession } from "./session.ts";
@@ -47,12 +48,14 @@ const defaultMaxConcurrent = 16;
  */
 export function createHttpRegistry(options: HttpRegistryOptions = {}): HttpRegistry {
   const { client, close } = createClient(options);
+  const support = createReferrersSupport(options.now ?? Date.now);
   return {
     resolve: (ref, request) => resolveManifest(client, ref, request),
     fetchManifest: (name, reference, request) => fetchManifest(client, name, reference, request),
     fetchBlob: (name, descriptor, maxBytes, request) => fetchBlob(client, name, descriptor, { ...request, maxBytes }),
     streamBlob: (name, descriptor, request) => streamBlob(client, name, descriptor, request),
-    listReferrers: (name, subject, maxPages, request) => listReferrers(client, name, subject, { ...request, maxPages }),
+    listReferrers: (name, subject, maxPages, request) =>
+      support.list(name, () => listReferrers(client, name, subject, { ...request, maxPages })),
     pushBlob: (name, content, request) => uploadBlob(client.session, client.uploads, { ...request, name, content }),
     pushManifest: (name, manifest, request) => pushManifest(client, name, manifest, request),
     deleteManifest: (name, reference, request) => deleteManifest(client, name, reference, request),

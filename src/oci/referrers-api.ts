@@ -7,7 +7,8 @@ import type { Descriptor } from "./manifest.ts";
 import { bareMediaType } from "./media-type.ts";
 import type { RepositoryName } from "./reference.ts";
 import { parseReferrers } from "./referrer-descriptor.ts";
-import type { ReferrersPage, RequestOptions } from "./registry.ts";
+import type { AskedReferrers } from "./referrers-support.ts";
+import type { RequestOptions } from "./registry.ts";
 import { repositoryScope } from "./scope.ts";
 import type { RegistryRequest } from "./session.ts";
 import type { HttpResponse } from "./transport.ts";
@@ -18,7 +19,8 @@ const maxReferrers = 10_000;
 const unsupported = [400, 404, 405, 406, 501];
 
 type Page =
-  | { readonly kind: "unsupported" | "cut" }
+  | { readonly kind: "unsupported"; readonly certain: boolean }
+  | { readonly kind: "cut" }
   | { readonly kind: "page"; readonly descriptors: readonly Descriptor[]; readonly next: string | undefined };
 
 /**
@@ -30,14 +32,15 @@ export async function listReferrers(
   name: RepositoryName,
   subject: Digest,
   limits: { readonly maxPages: number } & RequestOptions,
-): Promise<ReferrersPage> {
+): Promise<AskedReferrers> {
   const descriptors: Descriptor[] = [];
   const seen = new Set<string>();
   for (let target: string | undefined = apiPath(name, "referrers", subject); target !== undefined; ) {
     if (seen.size >= limits.maxPages || seen.has(target)) return { supported: true, descriptors, complete: false };
     seen.add(target);
     const page = await fetchPage(client, name, target, limits);
-    if (page.kind === "unsupported" && seen.size === 1) return { supported: false, descriptors: [], complete: true };
+    if (page.kind === "unsupported" && seen.size === 1)
+      return { supported: false, descriptors: [], complete: true, ...(page.certain ? { certain: true } : {}) };
     if (page.kind !== "page") return { supported: true, descriptors, complete: false };
     descriptors.push(...page.descriptors.slice(0, maxReferrers - descriptors.length));
     if (descriptors.length === maxReferrers) return { supported: true, descriptors, complete: false };
@@ -71,11 +74,17 @@ async function fetchPage(
   }
 }
 
+/** Whether the registry itself does not know the path; others say 404 of what they have none of, and proxies in outages. */
+function isUnknownPath({ status, headers }: HttpResponse): boolean {
+  const isRegistry = headers["docker-distribution-api-version"] !== undefined;
+  return status === 404 && isRegistry && bareMediaType(headers["content-type"]) === "text/plain";
+}
+
 async function readReferrers(client: Client, response: HttpResponse): Promise<Page> {
   const isPage = bareMediaType(response.headers["content-type"]) === "text/html";
   if (response.status !== 200 || isPage) {
     await discard(response);
-    return { kind: "unsupported" };
+    return { kind: "unsupported", certain: isUnknownPath(response) };
   }
   const { document, next } = await readPage(client, response, "the list of referrers");
   const list = document["manifests"];
