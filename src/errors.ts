@@ -81,7 +81,7 @@ export const errorCodes = {
   POLICY_NOT_FOUND: { category: "config", hint: "Give a policy file, or a folder with .yaml, .yml or .json policies" },
   POLICY_INVALID: {
     category: "config",
-    hint: "Correct the file at the place named; policies/README.md shows every field",
+    hint: "Correct the file at the place named; docs/policy.md shows every field",
   },
   PREDICATE_INVALID: {
     category: "config",
@@ -202,6 +202,22 @@ export const errorCodes = {
     category: "untrusted",
     hint: "Attest the digest where it is built with: trust attest --key KEY --type TYPE --predicate FILE IMAGE",
   },
+  ATTESTATION_TOO_OLD: {
+    category: "untrusted",
+    hint: "Attest the digest anew with: trust attest --key KEY --type TYPE --predicate FILE IMAGE",
+  },
+  CONDITION_NOT_MET: {
+    category: "untrusted",
+    hint: "Compare the condition with what was attested: trust attestation get --type TYPE IMAGE",
+  },
+  CONDITION_ERROR: {
+    category: "untrusted",
+    hint: "The facts lack what the condition speaks of; ask for it with has(…), or have it attested",
+  },
+  CONDITION_NOT_EVALUABLE: {
+    category: "untrusted",
+    hint: "Ask where what the condition speaks of is known: in admission, or with: trust policy test",
+  },
   PREDICATE_TYPE_MISMATCH: {
     category: "untrusted",
     hint: "The attestation is of another type; ask for that type, or attest with: trust attest --type TYPE",
@@ -259,6 +275,10 @@ export const errorCodes = {
     hint: "This build cannot prove that kind of authority; use one with a key",
   },
   STATIC_FAIL: { category: "untrusted", hint: "The policy refuses this image outright; ask the owner of the policy" },
+  EXCEPTION_EXPIRED: {
+    category: "untrusted",
+    hint: "Have the image satisfy the policy; whoever approved the exception can approve a new one",
+  },
   NO_POLICY: { category: "untrusted", hint: "Write a policy whose images match this name" },
   IMAGE_UNPINNED: {
     category: "untrusted",

@@ -4,9 +4,10 @@ import { withDeadline } from "./evidence/deadline.ts";
 import { factsOf, isBare, staleness } from "./evidence/reading.ts";
 import type { ResolvedTag } from "./evidence/store.ts";
 import { judgePlatforms } from "./judging/platforms.ts";
-import { type Question, raiseMark, situationOf } from "./judging/question.ts";
+import { configsOf, type Question, raiseMark, searchOf, situationOf } from "./judging/question.ts";
 import { chooseChild } from "./oci/children.ts";
 import { evaluatePolicy } from "./policy/evaluate.ts";
+import { applyExceptions } from "./policy/except.ts";
 import type { EvaluationFacts } from "./policy/facts.ts";
 import type { MatchedPolicy } from "./policy/match.ts";
 import type { PolicyResult } from "./policy/verdict.ts";
@@ -23,14 +24,14 @@ export interface Judgement {
 
 /** Resolves, collects, evaluates: steps 3 to 5 of a decision. What keeps the evidence from being known fails every policy that is not passed by exclusion. */
 export async function judge(question: Question, tagAge: number, evidenceAge: number): Promise<Judgement> {
-  const { ref, matched, trust, store, signal } = question;
+  const { ref, matched, trust, store, now, signal } = question;
   let resolved: ResolvedTag | undefined;
   try {
     resolved = await resolveSubject(question, tagAge);
     const { digest } = resolved;
-    const evidence = await withDeadline(store.collect(ref, digest, trust, evidenceAge), signal);
+    const evidence = await withDeadline(store.collect(ref, digest, trust, evidenceAge, searchOf(matched)), signal);
     if (isBare(evidence) && ref.digest !== undefined) await withDeadline(store.confirm(ref, evidenceAge), signal);
-    const facts = factsOf(digest, evidence, situationOf(question));
+    const facts = { ...factsOf(digest, evidence, situationOf(question)), ...(await configsOf(question, digest)) };
     const results = evaluateAll(matched, facts);
     // Where every platform is asked, what the index says is not what the image is accepted for.
     for (const [index, match] of matched.entries())
@@ -38,7 +39,10 @@ export async function judge(question: Question, tagAge: number, evidenceAge: num
     const platforms = await judgePlatforms(question, digest, results, evidenceAge);
     return {
       digest,
-      policies: platforms.policies,
+      policies: platforms.policies.map((result, index) => {
+        const match = matched[index];
+        return match === undefined ? result : applyExceptions(match, result, { ref, digest, now });
+      }),
       unsafe: [...new Set([...staleness(resolved, evidence), ...platforms.unsafe])],
       askedAt: Math.min(resolved.resolvedAt, evidence.askedAt, platforms.askedAt),
       listedAt: Math.min(evidence.listedAt, platforms.listedAt),

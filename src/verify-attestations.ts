@@ -58,7 +58,9 @@ async function decide(
   const base = { image: image.slice(0, 1000), decidedAt };
   try {
     const ref = referenceOf(image); // 1
-    const matched = matchPolicies(options.policies(), ref, undefined).map(forAttestations);
+    const matched = matchPolicies(options.policies(), ref, undefined).map((match) =>
+      forAttestations(match, predicateType),
+    );
     const noMatch = isMatchedByEnforcingClusterPolicy(matched) ? undefined : settings.noMatch;
     if (matched.every(({ excluded }) => excluded)) {
       const policies = matched.map(({ policy, excluded }) => evaluatePolicy(policy, excluded, undefined));
@@ -71,7 +73,7 @@ async function decide(
     const collected = store.collect(ref, digest, trustOf(matched), settings.evidenceTtl, search);
     const evidence = await withDeadline(collected, signal); // 3
     const { attestations, facts } = attestationFactsOf(digest, evidence, predicateType, { ref, now: decidedAt });
-    const policies = matched.map((match) => evaluate(match, facts, predicateType)); // 4
+    const policies = matched.map((match) => evaluate(match, { ...facts, attestations }, predicateType)); // 4
     const counting = attestations.filter((proof) => matched.some(({ policy }) => counts(policy, proof, facts)));
     const unsafe = staleness(resolved, evidence);
     return { verdict: verdictOf({ ...base, digest, noMatch, policies, unsafe }), attestations: counting }; // 5
@@ -80,10 +82,12 @@ async function decide(
   }
 }
 
-/** The policy as it speaks about attestations: whose they are, how many distinct signers. */
-function forAttestations({ policy, ...match }: MatchedPolicy): MatchedPolicy {
-  const { freshness, signedIdentity, ...rest } = policy;
-  return { ...match, policy: { ...rest, threshold: Math.max(1, policy.threshold) } };
+/** The policy as it speaks about attestations of the type: whose they are, how many distinct signers, what they must say. */
+function forAttestations({ policy, ...match }: MatchedPolicy, type: string): MatchedPolicy {
+  const { freshness, signedIdentity, attestations = [], statics, condition, ...rest } = policy;
+  const [first, ...others] = attestations.filter(({ predicateType }) => predicateType === type);
+  const asked: Pick<TrustPolicy, "attestations"> = first === undefined ? {} : { attestations: [first, ...others] };
+  return { ...match, policy: { ...rest, ...asked, threshold: Math.max(1, policy.threshold) } };
 }
 
 function counts(policy: TrustPolicy, attestation: VerifiedAttestation, facts: EvaluationFacts): boolean {

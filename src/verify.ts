@@ -8,10 +8,11 @@ import type { Platform } from "./oci/manifest.ts";
 import { formatReference, type ImageReference, parseReference, type RepositoryName } from "./oci/reference.ts";
 import type { Registry } from "./oci/registry.ts";
 import { createMarks, type HighWaterMarks } from "./policy/marks.ts";
-import { isMatchedByEnforcingClusterPolicy, matchPolicies } from "./policy/match.ts";
+import { isExempt, isMatchedByEnforcingClusterPolicy, matchPolicies } from "./policy/match.ts";
 import { mirrorsOf } from "./policy/mirrors.ts";
 import type { ObjectContext, PolicySet } from "./policy/policy.ts";
 import type { VerifierSettings } from "./policy/settings.ts";
+import { decidesAlone } from "./policy/statics.ts";
 import { trustOf } from "./policy/trust-material.ts";
 import { type PolicyResult, type Verdict, verdictOf } from "./policy/verdict.ts";
 
@@ -73,7 +74,7 @@ interface Memory {
 /**
  * The steps of a decision:
  * 1. Parse the name; what is not a name is refused.
- * 2. Match policies. Where none matches, the default decides, and no request leaves.
+ * 2. Match policies. Where none matches, the default decides; where nothing would be asked, no request leaves.
  * 3. Resolve the tag to a digest (that of a platform, if asked for); everything after speaks of that digest.
  * 4. Collect evidence on the digest: find in all places, prove each claim by itself.
  * 5. Evaluate every matching policy, on every platform where it wants that; all must pass, each in its own mode.
@@ -88,12 +89,13 @@ async function decide(options: VerifierOptions, memory: Memory, request: VerifyR
     const ref = part?.ref ?? referenceOf(request.image); // 1
     const matched = matchPolicies(options.policies(), ref, request.object); // 2
     const noMatch = isMatchedByEnforcingClusterPolicy(matched) ? undefined : settings.noMatch;
-    if (matched.every((match) => match.excluded))
-      return verdictOf({ ...base, noMatch, exempt: matched.length > 0, policies: evaluateAll(matched, undefined) });
+    if (matched.every(({ policy, excluded }) => excluded || decidesAlone(policy)))
+      return verdictOf({ ...base, noMatch, exempt: isExempt(matched), policies: evaluateAll(matched, undefined) });
     const { platform, signal } = request;
     const [store, trust, now] = [memory.storeOf(mirrorsOf(matched)), trustOf(matched), decidedAt];
     const asked = part?.platform ?? (platform && formatPlatform(platform));
-    const question = { ref, matched, trust, store, marks: memory.marks, platform, part: asked, now, signal };
+    const { object } = request;
+    const question = { ref, matched, trust, store, marks: memory.marks, platform, part: asked, object, now, signal };
     const first = await judge(question, settings.tagTtl, settings.evidenceTtl); // 3, 4, 5
     const again = isDenied(first) && first.askedAt < decidedAt - settings.denyRelist;
     const last = again ? await judge(question, settings.denyRelist, settings.denyRelist) : first; // 6
@@ -107,6 +109,7 @@ async function decide(options: VerifierOptions, memory: Memory, request: VerifyR
 }
 
 /** When what a policy was passed on expires, milliseconds since 1970. */
-function expiriesOf({ satisfiedBy }: PolicyResult): readonly number[] {
-  return satisfiedBy.flatMap(({ expiresAt }) => (expiresAt === undefined ? [] : [Date.parse(expiresAt)]));
+function expiriesOf({ satisfiedBy, exception }: PolicyResult): readonly number[] {
+  const all = [exception?.expires, ...satisfiedBy.map(({ expiresAt }) => expiresAt)];
+  return all.flatMap((time) => (time === undefined ? [] : [Date.parse(time)]));
 }

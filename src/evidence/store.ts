@@ -10,6 +10,7 @@ import type { VerifierSettings } from "../policy/settings.ts";
 import { createAgedCache } from "./aged-cache.ts";
 import { type BoundedPlaces, createPlacesBound } from "./bounded-places.ts";
 import { createChildren } from "./children.ts";
+import { createConfigs, type ReadConfigs } from "./configs.ts";
 import { createProver, type Proved } from "./prover.ts";
 
 /** What is proved about a subject, and a finding for each claim that could not be proved or place that could not be read. */
@@ -42,6 +43,8 @@ export interface EvidenceStore {
   confirm(ref: ImageReference, maxAge: number): Promise<void>;
   /** Everything below an index; nothing for an image manifest. */
   children(name: RepositoryName, digest: Digest): Promise<readonly Child[] | undefined>;
+  /** What an image is run with, for conditions that speak of it. */
+  readonly configs: ReadConfigs;
   /** What `search` asks for, in the repository and in the one for signatures. */
   collect(
     name: RepositoryName,
@@ -100,13 +103,15 @@ export function createEvidenceStore(options: EvidenceOptions): EvidenceStore {
   const boundLarge = createPlacesBound(attestationLimits);
   const resolve = (ref: ImageReference, maxAge: number) =>
     tags(formatReference(ref), maxAge, () => resolveTag(options, ref));
+  const children = createChildren(options.registry, settings.limits.timeout);
   return {
     async resolve(ref, maxAge) {
       if (ref.digest !== undefined) return { digest: ref.digest, resolvedAt: now() };
       const { value, staleBecause } = await resolve(ref, maxAge);
       return staleBecause === undefined ? value : { ...value, staleBecause };
     },
-    children: createChildren(options.registry, settings.limits.timeout),
+    children,
+    configs: createConfigs(options.registry, children, settings.limits.timeout),
     async confirm(ref, maxAge) {
       await resolve(ref, maxAge);
     },

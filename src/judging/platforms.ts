@@ -9,7 +9,7 @@ import type { EvaluationFacts, Situation } from "../policy/facts.ts";
 import { markKey } from "../policy/marks.ts";
 import type { MatchedPolicy } from "../policy/match.ts";
 import type { PolicyResult } from "../policy/verdict.ts";
-import { type Question, raiseMark, situationOf } from "./question.ts";
+import { configsOf, type Question, raiseMark, searchOf, situationOf } from "./question.ts";
 
 /** What the policies say when platforms are looked at, and how old the facts about those are. */
 export interface PlatformJudgement {
@@ -74,12 +74,13 @@ interface ReadChild {
 }
 
 async function readChild(asked: Question, child: Child, evidenceAge: number): Promise<ReadChild> {
-  const { ref, store, trust, signal } = asked;
+  const { ref, matched, store, trust, signal } = asked;
   const { digest } = child.descriptor;
   const question = { ...asked, part: child.platform };
-  const evidence = await withDeadline(store.collect(ref, digest, trust, evidenceAge), signal);
+  const evidence = await withDeadline(store.collect(ref, digest, trust, evidenceAge, searchOf(matched)), signal);
   const { askedAt, listedAt } = evidence;
-  const facts = factsOf(digest, evidence, { ...situationOf(question), markOf: newestMark(asked, question) });
+  const situation = { ...situationOf(question), markOf: newestMark(asked, question) };
+  const facts = { ...factsOf(digest, evidence, situation), ...(await configsOf(question, digest)) };
   return { child, question, facts, unsafe: staleness({ digest, resolvedAt: listedAt }, evidence), askedAt, listedAt };
 }
 

@@ -1,21 +1,27 @@
 import type { VerifiedSignature } from "../formats/format.ts";
+import { evaluateAttestation } from "./attested.ts";
 import { countedFor } from "./authority.ts";
 import { bindingOf } from "./binding.ts";
+import { conditionFinding } from "./condition-facts.ts";
 import { countsUntil, objectionTo } from "./counting.ts";
-import { explain } from "./explain.ts";
+import { distinctFindings, explain, explainGaps, explainRevoked } from "./explain.ts";
 import type { EvaluationFacts } from "./facts.ts";
 import type { Authority, TrustPolicy } from "./policy.ts";
 import { type Candidate, distinctSigners } from "./signers.ts";
+import { decidesAlone, openingOf, outright, refusals } from "./statics.ts";
 import type { PolicyResult, Satisfaction } from "./verdict.ts";
 
 /**
  * Decides one policy from proofs. Pure. The steps:
- * 1. An excluded image counts as matched and passes; without facts no other does.
+ * 1. An excluded image counts as matched and passes; without facts no other does, unless nothing would be asked of them.
  * 2. For each authority: the proofs that satisfy it, that is by one of its signers and with no objection (revocation,
  *    lifetime of the key, annotations, freshness); the youngest first, so that what is decided rests on them.
  * 3. The most authorities satisfied by distinct signers: each owner once, each signer once.
- * 4. Passed when that reaches the threshold.
- * 5. Otherwise one finding for each authority that is not satisfied, then one for each claim that was not proved.
+ * 4. Signed when that reaches the threshold. Where one signer would do, a static authority may say so in the open; it is
+ *    never counted. A threshold of 0 asks for attestations alone.
+ * 5. Every attestation that is asked for, and the condition.
+ * 6. Passed when all of that holds. Otherwise one finding for each authority that is not satisfied, each claim that was
+ *    not proved, each attestation that is missing.
  */
 export function evaluatePolicy(
   policy: TrustPolicy,
@@ -25,26 +31,41 @@ export function evaluatePolicy(
   const base = { name: policy.name, mode: policy.mode };
   // 1
   if (excluded) return { ...base, passed: true, satisfiedBy: [], findings: [] };
-  if (facts === undefined) return { ...base, passed: false, satisfiedBy: [], findings: [] };
+  if (facts === undefined) return decidesAlone(policy) ? outright(policy) : { ...base, ...nothing };
   // 2
   const candidates = policy.authorities.flatMap((authority) => candidatesOf(policy, authority, facts));
   // 3
-  const satisfiedBy = distinctSigners(policy, candidates);
+  const signers = distinctSigners(policy, candidates);
   // 4
-  if (satisfiedBy.length >= policy.threshold) return { ...base, passed: true, satisfiedBy, findings: [] };
+  const isSigned = signers.length >= policy.threshold && (policy.threshold > 0 || policy.attestations !== undefined);
+  const opening = isSigned ? undefined : openingOf(policy);
   // 5
-  return {
-    ...base,
-    passed: false,
-    satisfiedBy,
-    findings: explain(
-      policy,
-      candidates.map(({ satisfaction }) => satisfaction),
-      satisfiedBy.length,
-      facts,
-    ),
-  };
+  const attested = (policy.attestations ?? []).map((requirement) => evaluateAttestation(policy, requirement, facts));
+  const conditional = policy.condition === undefined ? undefined : conditionFinding(policy.condition, facts);
+  const satisfiedBy = [...signers, ...attested.flatMap(({ satisfaction }) => satisfaction ?? [])];
+  const missing = [
+    ...attested.flatMap(({ findings }) => findings),
+    ...(conditional === undefined ? [] : [conditional]),
+  ];
+  // 6
+  const isAttested = attested.every(({ satisfaction }) => satisfaction !== undefined);
+  if ((isSigned || opening !== undefined) && isAttested && conditional === undefined)
+    return { ...base, passed: true, satisfiedBy, findings: [], ...(opening === undefined ? {} : { static: opening }) };
+  const satisfied = candidates.map(({ satisfaction }) => satisfaction);
+  const unsigned =
+    isSigned || opening !== undefined
+      ? []
+      : [...refusals(policy), ...explain(policy, satisfied, signers.length, facts)];
+  const findings = [
+    ...unsigned,
+    ...missing,
+    ...explainRevoked(policy, facts),
+    ...explainGaps(facts, unsigned.length === 0),
+  ];
+  return { ...base, passed: false, satisfiedBy, findings: distinctFindings(findings) };
 }
+
+const nothing = { passed: false, satisfiedBy: [], findings: [] } as const;
 
 function candidatesOf(policy: TrustPolicy, authority: Authority, facts: EvaluationFacts): readonly Candidate[] {
   return facts.proofs

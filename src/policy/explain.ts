@@ -1,11 +1,12 @@
 import { type ErrorCode, errorCodes, type Finding } from "../errors.ts";
+import { countAttestation } from "../formats/format.ts";
 import { countedFor, expectedOf } from "./authority.ts";
 import { objectionTo } from "./counting.ts";
 import type { EvaluationFacts } from "./facts.ts";
 import type { Authority, TrustPolicy } from "./policy.ts";
 import type { Satisfaction } from "./verdict.ts";
 
-/** Why a policy did not pass: for each authority that is not satisfied a finding, or one for each of its signatures that does not count; then one for each claim not proved. */
+/** Why an image is not signed as a policy asks: for each authority that is not satisfied a finding, or one for each of its signatures that does not count. */
 export function explain(
   policy: TrustPolicy,
   candidates: readonly Satisfaction[],
@@ -22,7 +23,44 @@ export function explain(
     policy.threshold > 1
       ? [finding("THRESHOLD_NOT_MET", "too few distinct signers", `${policy.threshold}`, `${reached}`)]
       : [];
-  return [...short, ...perAuthority, ...facts.findings];
+  return [...short, ...perAuthority];
+}
+
+/**
+ * A finding for each claim that is not proved, and each place that was not read. That attestations are no signatures is
+ * only told where signatures are missing.
+ */
+export function explainGaps({ findings }: EvaluationFacts, isSigned: boolean): readonly Finding[] {
+  return isSigned ? findings.filter(({ code }) => code !== "NOT_A_SIGNATURE") : findings;
+}
+
+/** What an authority has signed or attested and is revoked, told first of all that does not count: nothing may hide it. */
+export function explainRevoked(policy: TrustPolicy, facts: EvaluationFacts): readonly Finding[] {
+  const attested = (facts.attestations ?? []).map(countAttestation);
+  const proofs = [...facts.proofs, ...attested].filter((proof) => proof.subject === facts.subject);
+  return policy.authorities.flatMap((authority) =>
+    proofs.flatMap((item) => {
+      const proof = countedFor(authority, item)?.proof;
+      const objection = proof === undefined ? undefined : objectionTo(policy, authority, proof, facts);
+      if (objection === undefined || !isRevocation(objection)) return [];
+      const { code, message, expected, found } = objection;
+      return [{ ...finding(code, message, expected, found, authority.name), evidence: item.evidence }];
+    }),
+  );
+}
+
+/** Whether it is because of a revocation that something does not count. */
+export function isRevocation({ code }: { readonly code: ErrorCode }): boolean {
+  return code.endsWith("_REVOKED");
+}
+
+/** Each finding once. */
+export function distinctFindings(findings: readonly Finding[]): readonly Finding[] {
+  const seen = new Set<string>();
+  return findings.filter(({ code, authority, evidence, expected, found }) => {
+    const key = JSON.stringify([code, authority, evidence, expected, found]);
+    return !seen.has(key) && seen.add(key);
+  });
 }
 
 function explainAuthority(policy: TrustPolicy, authority: Authority, facts: EvaluationFacts): readonly Finding[] {

@@ -2,7 +2,7 @@ import type { Digest } from "../crypto/digest.ts";
 import type { ErrorCode, Finding } from "../errors.ts";
 import type { VerifiedAttestation, VerifiedSignature } from "../formats/format.ts";
 import type { ImageReference } from "../oci/reference.ts";
-import type { TrustPolicy } from "./policy.ts";
+import type { ObjectContext, TrustPolicy } from "./policy.ts";
 
 /** What a judgement depends on beside evidence: the name that was asked about, the time, and what was seen before. */
 export interface Situation {
@@ -11,6 +11,14 @@ export interface Situation {
   readonly now: number;
   /** The newest creation that the policy has accepted under this name, milliseconds since 1970. */
   readonly markOf?: ((policy: TrustPolicy) => number | undefined) | undefined;
+  /** The Kubernetes object that names the image. */
+  readonly object?: ObjectContext | undefined;
+}
+
+/** What an image is run with: its config (image-spec v1.1, config.md), as values; empty `platform` where it has none. */
+export interface ImageConfig {
+  readonly platform: string;
+  readonly config: unknown;
 }
 
 /** What is known of an image when a policy judges it. */
@@ -19,6 +27,10 @@ export interface EvaluationFacts extends Situation {
   readonly proofs: readonly VerifiedSignature[];
   /** Proved too, but about the image; never a signature of it. */
   readonly attestations?: readonly VerifiedAttestation[];
+  /** The config of the image, of an index that of every image in it; only where a condition speaks of it. */
+  readonly configs?: readonly ImageConfig[] | undefined;
+  /** Why they are not known. */
+  readonly configFailure?: Finding | undefined;
   /** Why other claims were not proved, or places not read. */
   readonly findings: readonly Finding[];
 }

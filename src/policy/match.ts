@@ -49,6 +49,11 @@ export function isMatchedByEnforcingClusterPolicy(matched: readonly MatchedPolic
   );
 }
 
+/** Whether policies speak about the image, and all of them exclude it. */
+export function isExempt(matched: readonly MatchedPolicy[]): boolean {
+  return matched.length > 0 && matched.every(({ excluded }) => excluded);
+}
+
 /** A tag beside a digest is matched as a tag; a digest without one could be under any tag, so it matches every `tags`. */
 function matchesImage(image: ImagePattern, name: string, { tag }: ImageReference): boolean {
   if (!matchesGlob(image.glob, name)) return false;

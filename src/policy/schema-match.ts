@@ -46,11 +46,13 @@ const labelExpression = z
 
 const labelSelector = z
   .strictObject({
-    matchLabels: filledTextMap.optional().meta({ minProperties: 1, description: "Labels that must be there, exactly." }),
+    matchLabels: filledTextMap
+      .optional()
+      .meta({ minProperties: 1, description: "Labels that must be there, exactly." }),
     matchExpressions: z.array(labelExpression).min(1).max(100).optional().describe("Rules, all of which must hold."),
   })
-  .superRefine(({ matchLabels = {}, matchExpressions = [] }, context) => {
-    if (Object.keys(matchLabels).length + matchExpressions.length > 0) return;
+  .superRefine(({ matchLabels, matchExpressions }, context) => {
+    if (matchLabels !== undefined || matchExpressions !== undefined) return;
     context.addIssue(parserIssue("selects everything", "matchLabels or matchExpressions", "neither"));
   })
   .meta({ id: "LabelSelector", description: "A Kubernetes label selector: everything in it must hold." });

@@ -9,6 +9,8 @@ export type Status = "trusted" | "untrusted" | "no-policy" | "exempt" | "static"
 /** An authority that is satisfied, by whom, resting on which artifact. */
 export interface Satisfaction {
   readonly authority: string;
+  /** The attestation that the policy asks for; absent: a signature. */
+  readonly attestation?: string;
   readonly signer: SignerIdentity;
   readonly evidence: Digest;
   /** RFC 3339 UTC; only a proved time. */
@@ -24,6 +26,18 @@ export interface PolicyResult {
   readonly passed: boolean;
   readonly satisfiedBy: readonly Satisfaction[];
   readonly findings: readonly Finding[];
+  /** Passed without the signatures it asks for, because an authority says so in the open. */
+  readonly static?: { readonly authority: string; readonly message?: string };
+  /** Passed although it is not satisfied: the findings say why it is not. */
+  readonly exception?: AppliedException;
+}
+
+/** An exception that let an image pass. Times are RFC 3339 UTC. */
+export interface AppliedException {
+  readonly name: string;
+  readonly reason: string;
+  readonly expires: string;
+  readonly approvedBy?: string;
 }
 
 /** The one output format of CLI, webhook and audit; plain JSON. Times are RFC 3339 UTC. */
@@ -77,7 +91,7 @@ export function verdictOf(facts: VerdictFacts): Verdict {
     status: statusOf(facts),
     policies: facts.policies,
     findings: [...noMatch, ...(facts.failure === undefined ? [] : [facts.failure])],
-    unsafe: facts.unsafe ?? [],
+    unsafe: [...(facts.unsafe ?? []), ...facts.policies.flatMap(openings)],
     evidence: [...new Set(facts.policies.flatMap((policy) => policy.satisfiedBy.map((item) => item.evidence)))],
     children: [],
     decidedAt: new Date(facts.decidedAt).toISOString(),
@@ -106,7 +120,20 @@ function statusOf(facts: VerdictFacts): Status {
     return "unavailable";
   if (failing.length > 0 || facts.failure !== undefined) return "untrusted";
   if (facts.noMatch !== undefined) return "no-policy";
-  return facts.exempt === true ? "exempt" : "trusted";
+  if (facts.exempt === true || facts.policies.some(({ exception }) => exception !== undefined)) return "exempt";
+  return facts.policies.some((policy) => policy.static !== undefined) ? "static" : "trusted";
+}
+
+/** What let an image pass without being trusted, in words. */
+function openings({ name, static: decided, exception }: PolicyResult): readonly string[] {
+  if (exception !== undefined) {
+    const { approvedBy, expires, reason } = exception;
+    const by = approvedBy === undefined ? "" : `, approved by ${approvedBy}`;
+    return [`the exception ${exception.name} lets it pass ${name} until ${expires}${by}: ${reason}`];
+  }
+  if (decided === undefined) return [];
+  const why = decided.message === undefined ? "" : `: ${decided.message}`;
+  return [`${name} passes it without a signature, by its static authority ${decided.authority}${why}`];
 }
 
 function noPolicyFinding(image: string): Finding {

@@ -1,0 +1,38 @@
+import { type Finding, TrustError, toFinding } from "../errors.ts";
+import type { TrustPolicy } from "./policy.ts";
+import type { PolicyResult } from "./verdict.ts";
+
+/** Whether the policy asks for nothing that could be known: what it says, it says of every image. */
+export function decidesAlone({ authorities, statics, attestations, condition }: TrustPolicy): boolean {
+  return authorities.length === 0 && statics !== undefined && attestations === undefined && condition === undefined;
+}
+
+/** The result of a policy that decides alone. */
+export function outright(policy: TrustPolicy): PolicyResult {
+  const base = { name: policy.name, mode: policy.mode, satisfiedBy: [] };
+  const opening = openingOf(policy);
+  if (opening === undefined) return { ...base, passed: false, findings: refusals(policy) };
+  return { ...base, passed: true, findings: [], static: opening };
+}
+
+/**
+ * The static authority that lets an image pass without a signature; nothing where none does. One that would have to stand
+ * beside a signer is none: it is never counted.
+ */
+export function openingOf({ statics, threshold }: TrustPolicy): PolicyResult["static"] {
+  const passing = threshold > 1 ? undefined : statics?.find(({ action }) => action === "pass");
+  if (passing === undefined) return undefined;
+  const { name, message } = passing;
+  return { authority: name, ...(message === undefined ? {} : { message }) };
+}
+
+/** A finding for each static authority that refuses. */
+export function refusals({ statics }: TrustPolicy): readonly Finding[] {
+  return (statics ?? [])
+    .filter(({ action }) => action === "fail")
+    .map(({ name, message = "the policy refuses the image" }) =>
+      toFinding(new TrustError("STATIC_FAIL", message, { expected: "another authority", found: `${name}: fail` }), {
+        authority: name,
+      }),
+    );
+}
