@@ -17,15 +17,32 @@ const maxChain = 10;
 const maxHashes = 64;
 const read = fieldReader("SIGNATURE_MALFORMED", "the bundle");
 
+/** The members of each message (sigstore_bundle.proto, sigstore_rekor.proto), in lowerCamelCase and no other form. */
+const members = {
+  material: ["certificate", "x509CertificateChain", "publicKey", "tlogEntries", "timestampVerificationData"],
+  entry: [
+    "logIndex",
+    "logId",
+    "kindVersion",
+    "integratedTime",
+    "inclusionPromise",
+    "inclusionProof",
+    "canonicalizedBody",
+  ],
+  proof: ["logIndex", "rootHash", "treeSize", "hashes", "checkpoint"],
+} as const;
+
 /**
  * Reads `verificationMaterial` of a bundle (sigstore/protobuf-specs, sigstore_bundle.proto), from JSON that is strict already.
  * What each version asks for is asked for: 0.1 promises, 0.2 and 0.3 proofs, 0.3 a single certificate; no version may
  * bring a root along. Throws `SIGNATURE_MALFORMED` or `CERTIFICATE_INVALID`.
  */
 export function parseBundleMaterial(value: unknown, version: BundleVersion): VerificationMaterial {
-  const material = read.object(value, "verificationMaterial");
+  const material = read.message(value, "verificationMaterial", members.material);
   const signer = readSigner(material, version);
-  const stamps = read.optionalObject(material["timestampVerificationData"], "timestampVerificationData");
+  const stamps = read.optionalMessage(material["timestampVerificationData"], "timestampVerificationData", [
+    "rfc3161Timestamps",
+  ]);
   return {
     ...signer,
     entries: read
@@ -33,7 +50,7 @@ export function parseBundleMaterial(value: unknown, version: BundleVersion): Ver
       .map((entry, index) => readEntry(entry, `tlogEntries[${index}]`, version)),
     timestamps: read
       .list(stamps?.["rfc3161Timestamps"], "rfc3161Timestamps", maxTimestamps)
-      .map((stamp, index) => read.object(stamp, `rfc3161Timestamps[${index}]`))
+      .map((stamp, index) => read.message(stamp, `rfc3161Timestamps[${index}]`, ["signedTimestamp"]))
       .map((stamp) => read.bytes(stamp["signedTimestamp"], "signedTimestamp")),
   };
 }
@@ -43,8 +60,8 @@ function readSigner(
   version: BundleVersion,
 ): Pick<VerificationMaterial, "leaf" | "intermediates" | "keyHint"> {
   const certificate = read.optionalObject(material["certificate"], "certificate");
-  const chain = read.optionalObject(material["x509CertificateChain"], "x509CertificateChain");
-  const key = read.optionalObject(material["publicKey"], "publicKey");
+  const chain = read.optionalMessage(material["x509CertificateChain"], "x509CertificateChain", ["certificates"]);
+  const key = read.optionalMessage(material["publicKey"], "publicKey", ["hint"]);
   if ([certificate, chain, key].filter((one) => one !== undefined).length !== 1)
     return read.fail("verificationMaterial", "one of certificate, x509CertificateChain, publicKey", "another number");
   if (key !== undefined) return { intermediates: [], ...keyHint(key["hint"]) };
@@ -52,7 +69,7 @@ function readSigner(
     return read.fail("verificationMaterial", "a single certificate, from version 0.3 on", "a chain");
   const all = chain === undefined ? [certificate] : read.list(chain["certificates"], "certificates", maxChain);
   const [leaf, ...intermediates] = all.map((one, index) =>
-    parseCertificate(read.bytes(read.object(one, `certificates[${index}]`)["rawBytes"], "rawBytes")),
+    parseCertificate(read.bytes(read.message(one, `certificates[${index}]`, ["rawBytes"])["rawBytes"], "rawBytes")),
   );
   if (leaf === undefined) return read.fail("certificates", "at least one certificate", "none");
   // Roots come from the verifier (sigstore_bundle.proto, x509_certificate_chain).
@@ -67,9 +84,11 @@ function keyHint(hint: unknown): { readonly keyHint?: string } {
 }
 
 function readEntry(value: unknown, where: string, version: BundleVersion): LogEntry {
-  const entry = read.object(value, where);
-  const kind = read.object(entry["kindVersion"], `${where}.kindVersion`);
-  const promise = read.optionalObject(entry["inclusionPromise"], `${where}.inclusionPromise`);
+  const entry = read.message(value, where, members.entry);
+  const kind = read.message(entry["kindVersion"], `${where}.kindVersion`, ["kind", "version"]);
+  const promise = read.optionalMessage(entry["inclusionPromise"], `${where}.inclusionPromise`, [
+    "signedEntryTimestamp",
+  ]);
   const proof = readProof(entry["inclusionProof"], `${where}.inclusionProof`, version);
   if (version === "0.1" ? promise === undefined : proof === undefined)
     return read.fail(where, version === "0.1" ? "an inclusionPromise" : "an inclusionProof", "none");
@@ -77,7 +96,7 @@ function readEntry(value: unknown, where: string, version: BundleVersion): LogEn
   if (time > 8_640_000_000_000n) return read.fail(`${where}.integratedTime`, "seconds since 1970", `${time}`);
   const set = promise && read.bytes(promise["signedEntryTimestamp"], `${where}.signedEntryTimestamp`);
   return {
-    logId: read.bytes(read.object(entry["logId"], `${where}.logId`)["keyId"], `${where}.logId.keyId`),
+    logId: read.bytes(read.message(entry["logId"], `${where}.logId`, ["keyId"])["keyId"], `${where}.logId.keyId`),
     logIndex: read.int64(entry["logIndex"], `${where}.logIndex`),
     kind: { name: read.text(kind["kind"], `${where}.kind`), version: read.text(kind["version"], `${where}.version`) },
     ...(time === 0n ? {} : { integratedTime: Number(time) }),
@@ -88,9 +107,9 @@ function readEntry(value: unknown, where: string, version: BundleVersion): LogEn
 }
 
 function readProof(value: unknown, where: string, version: BundleVersion): LogProof | undefined {
-  const proof = read.optionalObject(value, where);
+  const proof = read.optionalMessage(value, where, members.proof);
   if (proof === undefined) return undefined;
-  const checkpoint = read.optionalObject(proof["checkpoint"], `${where}.checkpoint`);
+  const checkpoint = read.optionalMessage(proof["checkpoint"], `${where}.checkpoint`, ["envelope"]);
   // Early clients left the checkpoint out, and without one a proof leads nowhere; there the promise counts.
   if (checkpoint === undefined && version === "0.1") return undefined;
   return {

@@ -6,8 +6,11 @@ import { type ErrorCode, TrustError } from "../errors.ts";
 /** Reads the fields of one JSON document strictly; every error has its code. `where` names the field for people. */
 export interface FieldReader {
   object(value: unknown, where: string): JsonObject;
-  /** Like `object`; undefined where the value is absent or null, which JSON of protocol buffers does not tell apart. */
+  /** An object with none but these members: what is misspelt is not absent. */
+  message(value: unknown, where: string, members: readonly string[]): JsonObject;
+  /** Like these; undefined where the value is absent or null, which JSON of protocol buffers does not tell apart. */
   optionalObject(value: unknown, where: string): JsonObject | undefined;
+  optionalMessage(value: unknown, where: string, members: readonly string[]): JsonObject | undefined;
   /** Absent and null are an empty list. */
   list(value: unknown, where: string, max: number): readonly unknown[];
   text(value: unknown, where: string): string;
@@ -32,9 +35,17 @@ export function fieldReader(code: ErrorCode, document: string): FieldReader {
     });
   };
   const object = (value: unknown, where: string) => (isJsonObject(value) ? value : fail(where, "an object", value));
+  const message = (value: unknown, where: string, members: readonly string[]) => {
+    const known = object(value, where);
+    const stranger = Object.keys(known).find((key) => !members.includes(key));
+    return stranger === undefined ? known : fail(where, `members ${members.join(", ")}`, stranger);
+  };
+  const isAbsent = (value: unknown) => value === undefined || value === null;
   return {
     object,
-    optionalObject: (value, where) => (value === undefined || value === null ? undefined : object(value, where)),
+    message,
+    optionalObject: (value, where) => (isAbsent(value) ? undefined : object(value, where)),
+    optionalMessage: (value, where, members) => (isAbsent(value) ? undefined : message(value, where, members)),
     list: (value, where, max) => {
       const list = value === undefined || value === null ? [] : value;
       if (!Array.isArray(list)) return fail(where, "a list", value);
