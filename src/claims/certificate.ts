@@ -1,3 +1,4 @@
+import { certificateClaims as fulcioClaims } from "../crypto/fulcio-claims.ts";
 import { findPemBlocks } from "../crypto/pem.ts";
 import { type Certificate, parseCertificate, publicKeyOf } from "../crypto/x509.ts";
 import type { AlternativeName } from "../crypto/x509-general-names.ts";
@@ -23,40 +24,13 @@ export interface CertificateClaims {
   readonly extendedKeyUsage: readonly string[];
   /** What Fulcio writes about the workload and its identity token, by name. */
   readonly fulcio: Readonly<Record<string, string>>;
+  readonly fulcioProblem?: string;
 }
 
 /** A certificate that could not be read, and why. */
 export interface UnreadableCertificate {
   readonly problem: string;
 }
-
-const fulcioArc = "1.3.6.1.4.1.57264.1.";
-/** sigstore/fulcio, docs/oid-info.md; the first six are text as it stands, the others a DER UTF8String. */
-const fulcioNames: Readonly<Record<number, string>> = {
-  1: "issuer",
-  2: "githubWorkflowTrigger",
-  3: "githubWorkflowSHA",
-  4: "githubWorkflowName",
-  5: "githubWorkflowRepository",
-  6: "githubWorkflowRef",
-  8: "issuer",
-  9: "buildSignerURI",
-  10: "buildSignerDigest",
-  11: "runnerEnvironment",
-  12: "sourceRepositoryURI",
-  13: "sourceRepositoryDigest",
-  14: "sourceRepositoryRef",
-  15: "sourceRepositoryIdentifier",
-  16: "sourceRepositoryOwnerURI",
-  17: "sourceRepositoryOwnerIdentifier",
-  18: "buildConfigURI",
-  19: "buildConfigDigest",
-  20: "buildTrigger",
-  21: "runInvocationURI",
-  22: "sourceRepositoryVisibilityAtSigning",
-  23: "deploymentEnvironment",
-};
-const lastBareText = 6;
 
 const purposes: Readonly<Record<string, string>> = {
   "1.3.6.1.5.5.7.3.1": "serverAuth",
@@ -103,7 +77,7 @@ function claimsOf(certificate: Certificate): CertificateClaims {
     isAuthority: certificate.basicConstraints?.ca === true,
     keyUsage: [...(certificate.keyUsage ?? [])],
     extendedKeyUsage: (certificate.extendedKeyUsage ?? []).map((oid) => purposes[oid] ?? oid),
-    fulcio: fulcioClaims(certificate),
+    ...fulcioOf(certificate),
   };
 }
 
@@ -120,22 +94,11 @@ function formatName(name: AlternativeName): string {
   return name.value === undefined ? name.type : `${name.type}:${name.value}`;
 }
 
-function fulcioClaims({ extensions }: Certificate): Readonly<Record<string, string>> {
-  const claims = new Map<string, string>();
-  for (const [oid, { value }] of extensions) {
-    const number = oid.startsWith(fulcioArc) ? Number(oid.slice(fulcioArc.length)) : Number.NaN;
-    const name = fulcioNames[number];
-    if (name === undefined) continue;
-    const text = number <= lastBareText ? value : derText(value);
-    claims.set(name, text.toString("utf8").slice(0, 1000));
+/** Verifiers refuse a certificate whose claims cannot be read. */
+function fulcioOf(certificate: Certificate): Pick<CertificateClaims, "fulcio" | "fulcioProblem"> {
+  try {
+    return { fulcio: fulcioClaims(certificate) };
+  } catch (error) {
+    return { fulcio: {}, fulcioProblem: error instanceof Error ? error.message : "unreadable" };
   }
-  return Object.fromEntries(claims);
-}
-
-/** The content of a short DER string, or what there is instead. */
-function derText(value: Buffer): Buffer {
-  const length = value[1] ?? 0;
-  if (length < 0x80) return value.subarray(2, 2 + length);
-  const bytes = length & 0x7f;
-  return value.subarray(2 + bytes);
 }

@@ -57,8 +57,8 @@ export function bundleClaims(content: Uint8Array): SignatureClaims {
   const message = memberOf(value, "messageSignature");
   const inner = envelope === undefined ? messageClaims(message) : envelopeFields(envelope);
   return {
-    ...nothing,
     form: "bundle",
+    ...nothing,
     ...inner,
     ...present({
       mediaType: textOf(memberOf(value, "mediaType"), 200),
@@ -79,8 +79,8 @@ export function envelopeClaims(
   const { value, problem } = readLoosely(content);
   const inner = envelopeFields(value);
   return {
-    ...nothing,
     form: "envelope",
+    ...nothing,
     ...inner,
     ...annotationClaims(annotations),
     problems: [...(problem === undefined ? [] : [problem]), ...inner.problems],
@@ -95,8 +95,8 @@ export function simpleSigningClaims(
   const { value, problem } = readLoosely(content);
   const digest = textOf(memberOf(value, "critical", "image", "docker-manifest-digest"), 200);
   return {
-    ...nothing,
     form: "simple-signing",
+    ...nothing,
     isAttestation: false,
     ...present({ dockerReference: textOf(memberOf(value, "critical", "identity", "docker-reference"), 1000) }),
     subjects: digest === undefined ? [] : [digest],
@@ -118,8 +118,8 @@ export function jwsClaims(content: Uint8Array): SignatureClaims {
   const target = memberOf(payload.value, "targetArtifact");
   const digest = textOf(memberOf(target, "digest"), 200);
   return {
-    ...nothing,
     form: "notation-jws",
+    ...nothing,
     isAttestation: false,
     ...present({
       payloadType: textOf(memberOf(signed.value, "cty"), 200),
