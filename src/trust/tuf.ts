@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TUF } from "@sigstore/tuf";
+import type { initTUF as InitTUF, TUF } from "@sigstore/tuf";
 import { isJsonObject, parseStrictJson } from "../crypto/json.ts";
 import { TrustError } from "../errors.ts";
 import { openTufMirror, type TufMirror } from "./tuf-mirror.ts";
@@ -40,12 +40,14 @@ const maxMetadataBytes = 8 * 1024 * 1024;
  * for what TUF does not allow, `TRUST_ROOT_NOT_FOUND` where there is no such target, `USAGE`, `FILE_NOT_FOUND`.
  */
 export async function fetchByTuf({ mirror, target, metadata, signal }: TufRequest): Promise<TufResult> {
+  // A CommonJS package: bundled, it has nothing but a default export.
+  const { initTUF } = (await import("@sigstore/tuf")).default;
   const folder = await mkdtemp(join(tmpdir(), "imagetrust-tuf-"));
   try {
     await using served = await openTufMirror(mirror, signal);
     const place = await prepare(folder, served.url, metadata);
     try {
-      const client = await startClient(folder, join(folder, "root.json"), served.url);
+      const client = await startClient(initTUF, folder, served.url);
       const text = await client.getTarget(target);
       return await collect(place, text, await signingConfigOf(client, served));
     } catch (error) {
@@ -66,8 +68,8 @@ async function prepare(folder: string, url: string, metadata: Readonly<Record<st
   return place;
 }
 
-async function startClient(cachePath: string, rootPath: string, mirrorURL: string): Promise<TUF> {
-  const { initTUF } = await import("@sigstore/tuf");
+async function startClient(initTUF: typeof InitTUF, cachePath: string, mirrorURL: string): Promise<TUF> {
+  const rootPath = join(cachePath, "root.json");
   return initTUF({ cachePath, rootPath, mirrorURL, retry: { retries: 1, minTimeout: 100 }, timeout: 20_000 });
 }
 

@@ -2,11 +2,13 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openLayout } from "../../src/oci/layout.ts";
 import { parseReference } from "../../src/oci/reference.ts";
 import { pushImage, tinyImage } from "../support/images.ts";
 import { run, tempDir } from "../support/process.ts";
+import { createTufRepository, writeRepository } from "../support/tuf-repository.ts";
 
 const root = join(import.meta.dirname, "../..");
 const node = join(root, "node_modules/.bin/node");
@@ -42,7 +44,17 @@ describe("the built command", () => {
   });
 });
 
-const heavy = ["zod", "yaml", "fastify", "node-forge", "pino", "bcryptjs", "prom-client", "@noble/ciphers"];
+const heavy = [
+  "zod",
+  "yaml",
+  "fastify",
+  "node-forge",
+  "pino",
+  "bcryptjs",
+  "prom-client",
+  "@noble/ciphers",
+  "@sigstore/tuf",
+];
 
 describe("the whole job with nothing but the built files", () => {
   /** Starts a server and gives its URL; `stop` ends it and gives its exit code. */
@@ -93,6 +105,20 @@ describe("the whole job with nothing but the built files", () => {
   });
 });
 
+test("trust roots are part of it, and renewed by TUF", async () => {
+  const repository = createTufRepository();
+  repository.publish({
+    "trusted_root.json": readFileSync(join(root, "test/fixtures/sigstore/trusted_root.json"), "utf8"),
+  });
+  const mirror = join(folder.path, "mirror");
+  writeRepository(repository.files, mirror);
+  writeFileSync(join(folder.path, "root.json"), repository.root);
+  expect((await trust("root", "show")).stdout).toContain("https://rekor.sigstore.dev");
+  const url = pathToFileURL(mirror).href;
+  expect(await trust("root", "add", "lab", "--tuf-root", "root.json", "--mirror", url)).toMatchObject({ code: 0 });
+  expect(await trust("root", "update", "lab")).toMatchObject({ code: 0, stderr: "" });
+});
+
 test("the library works where its dependencies are installed", async () => {
   const consumer = join(folder.path, "consumer");
   cpSync(dist, join(consumer, "dist"), { recursive: true });
@@ -126,7 +152,7 @@ describe("start-up", () => {
     expect(packages).toContain("fastify");
   });
 
-  test.each([[["--version"]], [["verify", "--key", "none.pub", "127.0.0.1:1/app:1"]]])(
+  test.each([[["--version"]], [["root", "show"]], [["verify", "--key", "none.pub", "127.0.0.1:1/app:1"]]])(
     "of trust %s loads no heavy package",
     async (args) => {
       const { chunks, packages } = await loadedBy(...args);
