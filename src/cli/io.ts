@@ -21,6 +21,8 @@ export interface Io {
   streamStdin(): AsyncIterable<Uint8Array>;
   /** Asks without echo; absent where nobody can be asked. */
   readonly prompt?: ((question: string) => Promise<string>) | undefined;
+  /** Opens an address in the person's browser, and says whether that was tried; absent where there is none to open. */
+  readonly openBrowser?: ((url: string) => Promise<boolean>) | undefined;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly nodeVersion: string;

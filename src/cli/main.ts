@@ -56,6 +56,9 @@ async function main(): Promise<void> {
         ? (question: string) => ask(question, () => interrupt("SIGINT"), controller.signal)
         : undefined;
     },
+    get openBrowser() {
+      return canOpenBrowser() ? openBrowser : undefined;
+    },
     now: Date.now,
     nodeVersion: process.versions.node,
     signal: controller.signal,
@@ -114,6 +117,18 @@ async function readAll(stream: AsyncIterable<Buffer>, maxBytes = maxInput): Prom
 async function tooMuchInput(maxBytes: number): Promise<Error> {
   const { TrustError } = await import("../errors.ts");
   return new TrustError("USAGE", "there is too much on standard input", { expected: `at most ${maxBytes} bytes` });
+}
+
+/** A browser that opens where nobody sits would be of no use. */
+function canOpenBrowser(): boolean {
+  const { env, platform } = process;
+  if (env["SSH_CONNECTION"] || env["CI"] || !process.stdin.isTTY) return false;
+  return platform === "darwin" || platform === "win32" || Boolean(env["DISPLAY"] || env["WAYLAND_DISPLAY"]);
+}
+
+async function openBrowser(url: string): Promise<boolean> {
+  const { openInBrowser } = await import("./browser.ts");
+  return openInBrowser(url, process.platform);
 }
 
 async function ask(question: string, interrupt: () => void, signal: AbortSignal): Promise<string> {

@@ -90,51 +90,38 @@ async function projectedToken({ readFile }: AmbientContext): Promise<string | un
   return (await readFile(projectedPath))?.trim() || undefined;
 }
 
-const metadataHeaders = { "Metadata-Flavor": "Google" };
-const accounts = "computeMetadata/v1/instance/service-accounts/default";
-
 /** The token of the machine's own account; with GOOGLE_SERVICE_ACCOUNT_NAME, of one that it may act as. */
 async function googleToken(context: AmbientContext): Promise<string | undefined> {
-  const { env, client, signal } = context;
+  const { env, readFile } = context;
   const account = env["GOOGLE_SERVICE_ACCOUNT_NAME"];
-  if (!account && !(await isOnGoogle(context))) return undefined;
-  const host = env["GCE_METADATA_HOST"] || "metadata.google.internal";
-  const ask = (path: string) => ({
-    method: "GET" as const,
-    // This is how the server is asked: it is in the machine's own network, and is sent nothing secret.
-    url: urlOf(`http://${host}/${accounts}/${path}`, "GCE_METADATA_HOST"),
-    headers: metadataHeaders,
-    what: "the metadata server",
-    accept: [200],
-    signal,
-  });
-  if (!account) {
-    const { body } = await client.ask(ask(`identity?audience=${audience}&format=full`));
-    return body.toString("latin1").trim();
-  }
-  const access = await askFor(client, ask("token"), "access_token");
-  return askFor(
-    client,
-    {
-      url: urlOf(
-        `https://iamcredentials.googleapis.com/v1/projects/-/serviceAccounts/${encodeURIComponent(account)}:generateIdToken`,
-        "",
-      ),
-      headers: { Authorization: `Bearer ${access}`, "Content-Type": "application/json" },
-      body: Buffer.from(JSON.stringify({ audience, includeEmail: true })),
-      what: "Google's IAM",
-      isSecret: true,
-      accept: [200],
-      signal,
-    },
-    "token",
-  );
+  if (account) return impersonated(context, account);
+  if (env["GCE_METADATA_HOST"] || env["K_SERVICE"] || env["CLOUD_RUN_JOB"]) return machineToken(context);
+  // Nobody is asked anything before it is plain that this is Google's; and not every such machine has an account.
+  const product = await readFile("/sys/class/dmi/id/product_name");
+  return product?.startsWith("Google") === true ? machineToken(context).catch(() => undefined) : undefined;
 }
 
-/** Nobody is asked anything before it is plain that this is Google's. */
-async function isOnGoogle({ env, readFile }: AmbientContext): Promise<boolean> {
-  if (env["GCE_METADATA_HOST"] || env["K_SERVICE"] || env["CLOUD_RUN_JOB"]) return true;
-  return (await readFile("/sys/class/dmi/id/product_name"))?.startsWith("Google") === true;
+/** This is how the server is asked: it is in the machine's own network, and is sent nothing secret. */
+function metadataRequest({ env, signal }: AmbientContext, path: string): ServiceRequest {
+  const host = env["GCE_METADATA_HOST"] || "metadata.google.internal";
+  const url = urlOf(`http://${host}/computeMetadata/v1/instance/service-accounts/default/${path}`, "GCE_METADATA_HOST");
+  const headers = { "Metadata-Flavor": "Google" };
+  return { method: "GET", url, headers, what: "the metadata server", accept: [200], signal };
+}
+
+async function machineToken(context: AmbientContext): Promise<string> {
+  const { body } = await context.client.ask(metadataRequest(context, `identity?audience=${audience}&format=full`));
+  return body.toString("latin1").trim();
+}
+
+async function impersonated(context: AmbientContext, account: string): Promise<string> {
+  const { client, signal } = context;
+  const access = await askFor(client, metadataRequest(context, "token"), "access_token");
+  const path = `v1/projects/-/serviceAccounts/${encodeURIComponent(account)}:generateIdToken`;
+  const headers = { Authorization: `Bearer ${access}`, "Content-Type": "application/json" };
+  const body = Buffer.from(JSON.stringify({ audience, includeEmail: true }));
+  const url = new URL(`https://iamcredentials.googleapis.com/${path}`);
+  return askFor(client, { url, headers, body, what: "Google's IAM", isSecret: true, accept: [200], signal }, "token");
 }
 
 async function askFor(client: ServiceClient, request: ServiceRequest, member: string): Promise<string> {

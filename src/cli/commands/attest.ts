@@ -15,7 +15,8 @@ import { createProgress } from "../progress.ts";
 import { connect, registryOptions } from "../registry.ts";
 import { createResults } from "../results.ts";
 import { signatureRepositoryOf, signatureRepositoryOption } from "../signature-repository.ts";
-import { openSigning, signerOptions } from "../signing.ts";
+import { openSigning } from "../signing.ts";
+import { signingOptions } from "../signing-options.ts";
 
 /** Above this, one image after the other: each holds the predicate several times. */
 const largePredicate = 4 * 1024 * 1024;
@@ -46,7 +47,7 @@ export const command = defineCommand({
   ],
   arguments: { image: { summary: "an image, by tag or digest; or oci-layout:DIR[:TAG]", many: true } },
   options: {
-    ...signerOptions,
+    ...signingOptions,
     type: {
       value: "TYPE",
       summary: `type of the predicate: ${Object.keys(predicateKinds).join(", ")}, or a URI`,
@@ -82,7 +83,11 @@ export const command = defineCommand({
     const signatureRepository = signatureRepositoryOf(context, options["signature-repository"]);
     const file = await readInput(context, options.predicate, "the predicate", maxAttestationBytes);
     const predicate = await makePredicate(kind, file, io.now());
-    const signing = await openSigning(context, options);
+    const signing = await openSigning(context, {
+      flags: options,
+      caFile: options["ca-file"],
+      formats: formats.map(({ name }) => name),
+    });
     const made = { ...signing, formats, predicateType: kind.uri, predicate, replace: options.replace };
     const request = { ...made, expectDigest, signatureRepository, dryRun: options["dry-run"], signal: io.signal };
 

@@ -12,7 +12,8 @@ import { createProgress } from "../progress.ts";
 import { connect, registryOptions } from "../registry.ts";
 import { createResults } from "../results.ts";
 import { signatureRepositoryOf, signatureRepositoryOption } from "../signature-repository.ts";
-import { openSigning, signerOptions } from "../signing.ts";
+import { openKey } from "../signing.ts";
+import { keyOptions } from "../signing-options.ts";
 
 const concurrency = 4;
 
@@ -36,7 +37,14 @@ export const command = defineCommand({
   ],
   arguments: { image: { summary: "an image, by tag or digest", many: true, optional: true } },
   options: {
-    ...signerOptions,
+    key: {
+      short: "k",
+      value: "KEY",
+      summary: "private key: a file, or env://NAME",
+      required: true,
+      completes: "files",
+    },
+    ...keyOptions,
     before: { value: "TIME", summary: "renew what expires within this time", default: "10d" },
     expires: { value: "TIME", summary: "how long the new signatures count; default: as long as the old ones did" },
     ...imagesOption,
@@ -51,9 +59,9 @@ export const command = defineCommand({
     const signatureRepository = signatureRepositoryOf(context, options["signature-repository"]);
     const registry = await connect(context, options);
     const images = await imagesOf(registry, args.image, options.registry, io.signal);
-    const signing = await openSigning(context, options);
+    const signer = await openKey(context, options);
     const request = {
-      ...signing,
+      signer,
       formats,
       signatureRepository,
       before,

@@ -5,7 +5,8 @@ import { defineCommand } from "../command.ts";
 import { streamInput } from "../input.ts";
 import { plain } from "../print.ts";
 import { createResults } from "../results.ts";
-import { openSigning, signerOptions } from "../signing.ts";
+import { openSigning } from "../signing.ts";
+import { signingOptions } from "../signing-options.ts";
 
 export const command = defineCommand({
   name: "sign-blob",
@@ -25,7 +26,7 @@ export const command = defineCommand({
   ],
   arguments: { file: { summary: "the file, - for standard input", completes: "files" } },
   options: {
-    ...signerOptions,
+    ...signingOptions,
     bundle: { value: "FILE", summary: "write the signature to this file, as a Sigstore bundle", completes: "files" },
     force: { summary: "replace the file if it exists" },
   },
@@ -33,7 +34,7 @@ export const command = defineCommand({
     const { resolvePath } = context;
     const path = options.bundle === undefined ? undefined : resolvePath(options.bundle);
     if (path !== undefined && !options.force) await refuseExisting([path]);
-    const signing = await openSigning(context, options);
+    const signing = await openSigning(context, { flags: options, formats: [] });
     if (path === undefined && signing.signer.certificate !== undefined)
       throw new TrustError("USAGE", "a bare signature has no place for a certificate", { expected: "--bundle FILE" });
     const { sha256, keyId, signature, bundle } = await signBlob(signing, streamInput(context, file));

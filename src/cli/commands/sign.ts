@@ -17,7 +17,8 @@ import { createProgress } from "../progress.ts";
 import { connect, registryOptions } from "../registry.ts";
 import { createResults } from "../results.ts";
 import { signatureRepositoryOf, signatureRepositoryOption } from "../signature-repository.ts";
-import { openSigning, signerOptions } from "../signing.ts";
+import { openSigning } from "../signing.ts";
+import { signingOptions } from "../signing-options.ts";
 
 const concurrency = 4;
 
@@ -50,7 +51,7 @@ export const command = defineCommand({
   ],
   arguments: { image: { summary: "an image, by tag or digest; or oci-layout:DIR[:TAG]", many: true } },
   options: {
-    ...signerOptions,
+    ...signingOptions,
     format: {
       value: "FORMAT",
       summary: "form of the signature: a Sigstore bundle as a referrer (default), or cosign's .sig tag",
@@ -86,7 +87,11 @@ export const command = defineCommand({
     for (const located of images)
       if (options["bind-tag"] || identity === undefined) checkName(located, chosen, options);
     const signatureRepository = signatureRepositoryOf(context, options["signature-repository"]);
-    const signing = await openSigning(context, options);
+    const signing = await openSigning(context, {
+      flags: options,
+      caFile: options["ca-file"],
+      formats: chosen.map(({ name }) => name),
+    });
     const request = {
       ...signing,
       signatureRepository,
