@@ -55,8 +55,11 @@ async function createTest({ san, sanRegex }: IdentityRule): Promise<(value: stri
   return sanRegex === undefined ? (value) => value === san : await createPattern(sanRegex);
 }
 
-/** RE2 takes time linear in the name, whatever the expression. Loaded when the first expression is. */
-async function createPattern(expression: string): Promise<(value: string) => boolean> {
+/**
+ * A test whether an expression matches the whole of a text. RE2 takes time linear in the text, whatever the expression; it is
+ * loaded when the first expression is. Throws `CONFIG_INVALID`.
+ */
+export async function createPattern(expression: string): Promise<(value: string) => boolean> {
   if (expression.length > maxPatternLength)
     throw new TrustError("CONFIG_INVALID", "a regular expression is too long", {
       expected: `at most ${maxPatternLength} characters`,

@@ -1,9 +1,18 @@
 import { createIdentityMatcher } from "../crypto/x509-identity.ts";
 import { asTrustError, TrustError } from "../errors.ts";
+import type { TrustRoot } from "../trust/trust-root.ts";
 import type { SourceDocument } from "./document.ts";
 import { toKeyLifetime } from "./key-rules.ts";
 import { nonEmpty } from "./non-empty.ts";
-import type { Authority, CertificateAuthority, CertificateIdentity, KeyAuthority, StaticAuthority } from "./policy.ts";
+import type {
+  Authority,
+  CertificateAuthority,
+  CertificateIdentity,
+  KeyAuthority,
+  KeylessAuthority,
+  KeylessIdentity,
+  StaticAuthority,
+} from "./policy.ts";
 import { parsePolicyKeys } from "./policy-keys.ts";
 import type { Problem } from "./problem.ts";
 import type { AuthorityDocument } from "./schema.ts";
@@ -11,9 +20,12 @@ import type { AuthorityDocument } from "./schema.ts";
 /** Reads the file that `key.file` and the like name, relative to the policy file. Throws a `TrustError` that says why not. */
 export type ReadKeyFile = (file: string) => Promise<string>;
 
-/** What authorities are made of beside their document; nothing for policies that are not read from disk. */
-interface AuthoritySources {
+/** What authorities are made of beside their document. */
+export interface PolicySources {
+  /** Absent: policies that are not read from disk. */
   readonly readKeyFile?: ReadKeyFile | undefined;
+  /** The trust root of that name. Throws `TRUST_ROOT_NOT_FOUND` and the like. */
+  readonly openRoot?: ((name: string) => Promise<TrustRoot>) | undefined;
 }
 
 /** What an entry of `authorities` came to. */
@@ -28,14 +40,13 @@ export async function readAuthority(
   written: AuthorityDocument,
   index: number,
   document: SourceDocument,
-  readKeyFile: ReadKeyFile | undefined,
+  sources: PolicySources,
 ): Promise<ReadAuthority> {
   if (written.static !== undefined) {
     const { action, message } = written.static;
     return { static: { name: written.name, action, ...(message === undefined ? {} : { message }) } };
   }
-  const sources = { readKeyFile };
-  const { name, owner, annotations, key, certificate } = written;
+  const { name, owner, annotations, key, keyless, certificate } = written;
   const common = {
     name,
     ...(owner === undefined ? {} : { owner }),
@@ -44,6 +55,7 @@ export async function readAuthority(
   const at = createPlacer(index, document);
   try {
     if (key !== undefined) return { authority: { ...common, ...(await readKeys(key, sources, at)) } };
+    if (keyless !== undefined) return { authority: { ...common, ...(await readKeyless(keyless, sources, at)) } };
     if (certificate !== undefined)
       return { authority: { ...common, ...(await readCertificate(certificate, sources, at)) } };
     // The schema has seen to it that there is one kind.
@@ -77,17 +89,47 @@ function createPlacer(index: number, document: SourceDocument): Placer {
 
 async function readKeys(
   key: NonNullable<AuthorityDocument["key"]>,
-  sources: AuthoritySources,
+  sources: PolicySources,
   at: Placer,
-): Promise<Pick<KeyAuthority, "kind" | "keys" | "lifetime">> {
+): Promise<Pick<KeyAuthority, "kind" | "keys" | "lifetime" | "root" | "require">> {
+  const { trustRoot, require } = key;
   const lifetime = toKeyLifetime(key);
   const keys = parsePolicyKeys(await textOf(key, "key", "data", "file", sources, at));
-  return { kind: "key", keys, ...(lifetime === undefined ? {} : { lifetime }) };
+  at.field("key", "trustRoot");
+  const root = trustRoot === undefined ? undefined : await openRoot(trustRoot, sources);
+  return {
+    kind: "key",
+    keys,
+    ...(lifetime === undefined ? {} : { lifetime }),
+    ...(root === undefined ? {} : { root }),
+    ...(require === undefined ? {} : { require: { log: require.log === true, timestamp: require.timestamp === true } }),
+  };
+}
+
+async function readKeyless(
+  { trustRoot, identities }: NonNullable<AuthorityDocument["keyless"]>,
+  sources: PolicySources,
+  at: Placer,
+): Promise<Pick<KeylessAuthority, "kind" | "root" | "identities">> {
+  at.field("keyless", "trustRoot");
+  const root = await openRoot(trustRoot, sources);
+  const { toKeylessIdentity } = await import("./keyless-identity.ts");
+  const read: KeylessIdentity[] = [];
+  for (const [index, rule] of identities.entries()) {
+    at.field("keyless", "identities", index);
+    read.push(await toKeylessIdentity(rule));
+  }
+  return { kind: "keyless", root, identities: nonEmpty(read) };
+}
+
+async function openRoot(name: string, { openRoot }: PolicySources): Promise<TrustRoot> {
+  if (openRoot !== undefined) return openRoot(name);
+  throw new TrustError("TRUST_ROOT_NOT_FOUND", "policies without trust roots cannot name one", { found: name });
 }
 
 async function readCertificate(
   certificate: NonNullable<AuthorityDocument["certificate"]>,
-  sources: AuthoritySources,
+  sources: PolicySources,
   at: Placer,
 ): Promise<Pick<CertificateAuthority, "kind" | "trust" | "identities">> {
   const { intermediates, intermediatesFile } = certificate;
@@ -112,7 +154,7 @@ async function textOf<T extends string>(
   owner: string,
   data: T,
   file: T,
-  { readKeyFile }: AuthoritySources,
+  { readKeyFile }: PolicySources,
   at: Placer,
 ): Promise<string> {
   const { [data]: text, [file]: path } = written;

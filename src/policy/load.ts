@@ -4,9 +4,11 @@ import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asTrustError, TrustError } from "../errors.ts";
 import { readSmallFile } from "../keys/files.ts";
+import type { PolicySources } from "./authority-rules.ts";
 import { parsePolicies } from "./parse.ts";
 import type { PolicySet } from "./policy.ts";
 import { toPolicySet } from "./policy-set.ts";
+import { decodeUtf8, type NamedFile, openingAll, type PolicyText, readText } from "./policy-text.ts";
 import type { Problem } from "./problem.ts";
 import type { ParsedPolicies } from "./rules.ts";
 
@@ -18,19 +20,24 @@ const maxTotalBytes = 64 * 1024 * 1024;
  * Loads policies from files and folders: all of them or none. Folders are not searched recursively, so that nothing
  * deeper (an archive, examples) takes effect by accident; names that start with a dot are left out; every other `.yaml`,
  * `.yml` and `.json` file must hold policies. Links are followed, and a file reached twice is loaded once. Relative paths
- * start at `cwd`, those in `key.file` at the folder of the policy file.
+ * start at `cwd`, those in `key.file` at the folder of the policy file. Trust roots are those of all files together, and
+ * for other names those that `openRoot` opens.
  *
  * Throws `POLICY_INVALID` with every problem there is, `POLICY_NOT_FOUND` for a path that does not exist or holds no
  * policy, `FILE_UNREADABLE` for one that may not be looked at.
  */
-export async function loadPolicies(paths: readonly string[], cwd: string): Promise<PolicySet> {
-  const { result } = await readPolicies(paths, cwd);
+export async function loadPolicies(paths: readonly string[], cwd: string, openRoot?: OpenRoot): Promise<PolicySet> {
+  const { result } = await readPolicies(paths, cwd, openRoot);
   return result();
 }
+
+type OpenRoot = PolicySources["openRoot"];
 
 export interface PolicyWatchOptions {
   readonly paths: readonly string[];
   readonly cwd: string;
+  /** Opens trust roots that no policy file writes out, by name. */
+  readonly openRoot?: OpenRoot;
   /** Called with each set that takes effect after the first. Must not throw. */
   readonly onChange: (policies: PolicySet) => void;
   /** Called once for each state of the files that cannot be loaded; the last good set stays in force. Must not throw. */
@@ -55,7 +62,7 @@ const settleTime = 100;
  * systems. Key files count too. Throws like {@link loadPolicies} where the first set does not load.
  */
 export async function watchPolicies(options: PolicyWatchOptions): Promise<PolicyWatch> {
-  const first = await readPolicies(options.paths, options.cwd);
+  const first = await readPolicies(options.paths, options.cwd, options.openRoot);
   const state = { current: first.result(), stamps: first.stamps, failed: false };
   const closing = new AbortController();
   void follow(options, state, closing.signal);
@@ -77,7 +84,7 @@ async function follow(options: PolicyWatchOptions, state: WatchState, signal: Ab
     const settled = sameStamps(now, seen);
     seen = now;
     if (!settled || sameStamps(now, state.stamps)) continue;
-    const read = await readPolicies(paths, cwd);
+    const read = await readPolicies(paths, cwd, options.openRoot);
     seen = await lookAgain(paths, cwd, read.stamps);
     // Changed while it was read: what was read may be half of one state and half of the next.
     if (!sameStamps(seen, read.stamps) || signal.aborted) continue;
@@ -118,12 +125,15 @@ interface ReadResult {
 }
 
 /** Reads everything; never throws, because the state of the files that do not load matters as well. */
-async function readPolicies(paths: readonly string[], cwd: string): Promise<ReadResult> {
+async function readPolicies(paths: readonly string[], cwd: string, openRoot?: OpenRoot): Promise<ReadResult> {
   const listing = await listFiles(paths, cwd);
   const stamps = new Map(listing.stamps);
   try {
     const parsed: ParsedPolicies[] = [{ policies: [], problems: listing.problems() }];
-    for (const file of listing.files) parsed.push(await readPolicyFile(file, stamps));
+    const texts: PolicyText[] = [];
+    for (const file of listing.files) texts.push(await readText(file));
+    const opening = await openingAll(texts, openRoot);
+    for (const text of texts) parsed.push(await parseText(text, stamps, opening));
     return { stamps, result: () => toPolicySet(parsed) };
   } catch (error) {
     const rethrow = () => {
@@ -133,16 +143,10 @@ async function readPolicies(paths: readonly string[], cwd: string): Promise<Read
   }
 }
 
-async function readPolicyFile({ name, path }: PolicyFile, stamps: Map<string, string>): Promise<ParsedPolicies> {
-  const bytes = await readSmallFile(path, "the policy file").catch(asTrustError);
-  if (bytes instanceof TrustError)
-    return {
-      policies: [],
-      problems: [{ place: name, what: bytes.message, expected: bytes.expected, found: bytes.found }],
-    };
-  const text = decodeUtf8(bytes);
-  if (text === undefined) return { policies: [], problems: [{ place: name, what: "the file is not UTF-8 text" }] };
-  return parsePolicies(text, name, async (keyFile) => {
+async function parseText(read: PolicyText, stamps: Map<string, string>, openRoot: OpenRoot): Promise<ParsedPolicies> {
+  if ("problem" in read) return { policies: [], problems: [read.problem] };
+  const { path, name } = read.file;
+  const readKeyFile = async (keyFile: string) => {
     const keyPath = resolve(dirname(path), keyFile);
     const stats = await stat(keyPath, { bigint: true }).catch(() => undefined);
     stamps.set(keyPath, stats === undefined ? absent : formatStamp(stats));
@@ -150,15 +154,8 @@ async function readPolicyFile({ name, path }: PolicyFile, stamps: Map<string, st
     if (stats !== undefined && !stats.isFile())
       throw new TrustError("FILE_UNREADABLE", `the key file ${keyPath} cannot be read`, { expected: "a regular file" });
     return decodeUtf8(await readSmallFile(keyPath, "the key file")) ?? "";
-  });
-}
-
-function decodeUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
+  };
+  return parsePolicies(read.text, name, readKeyFile, openRoot);
 }
 
 /** The files as they are now: those that would be read, and those that were. */
@@ -180,10 +177,7 @@ function formatStamp({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string 
   return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 }
 
-interface PolicyFile {
-  /** As the user wrote it, for messages. */
-  readonly name: string;
-  readonly path: string;
+interface PolicyFile extends NamedFile {
   readonly stats: BigIntStats;
 }
 

@@ -1,4 +1,4 @@
-import type { ReadKeyFile } from "./authority-rules.ts";
+import type { PolicySources, ReadKeyFile } from "./authority-rules.ts";
 import { parseSource, type SourceDocument } from "./document.ts";
 import { toTrustException } from "./exception-rules.ts";
 import { describeValue, type Problem, suggestion } from "./problem.ts";
@@ -7,33 +7,48 @@ import { plannedKinds, policyApiVersion, policyKinds } from "./schema.ts";
 import { shapeProblems } from "./shape-problems.ts";
 
 /**
- * Parses the policies of one file. Touches no file itself: without `readKeyFile`, `key.file` is refused. The caller
- * bounds the size and decides with {@link toPolicySet}; with a problem, nothing of it may take effect.
+ * Parses the policies of one file. Touches no file itself: without `readKeyFile`, `key.file` is refused, without
+ * `openRoot` every trust root that is not in this text. The caller bounds the size and decides with {@link toPolicySet}; with a problem, nothing of it may take effect.
  */
 export async function parsePolicies(
   text: string,
   sourceName: string,
   readKeyFile?: ReadKeyFile | undefined,
+  openRoot?: PolicySources["openRoot"],
 ): Promise<ParsedPolicies> {
   const { documents, problems } = parseSource(text, sourceName);
   if (documents.length === 0 && problems.length === 0)
     return { policies: [], problems: [{ place: sourceName, what: "the file holds no policy" }] };
-  const read = await Promise.all(documents.map((document) => readPolicy(document, readKeyFile)));
+  const sources = { readKeyFile, openRoot: openRoot ?? (await openingOwn(text, sourceName)) };
+  const read = await Promise.all(documents.map((document) => readPolicy(document, sources)));
   return {
     policies: read.flatMap(({ policies }) => policies),
     exceptions: read.flatMap(({ exceptions = [] }) => exceptions),
+    roots: read.flatMap(({ roots = [] }) => roots),
     problems: [...problems, ...read.flatMap((result) => result.problems)].sort(byPlace),
   };
 }
 
-async function readPolicy(document: SourceDocument, readKeyFile: ReadKeyFile | undefined): Promise<ParsedPolicies> {
+/** Roots need much to be understood, and most policies have none. */
+async function openingOwn(text: string, sourceName: string): Promise<PolicySources["openRoot"]> {
+  if (!text.includes("TrustRoot")) return undefined;
+  const { openingRoots, rootsIn } = await import("./root-rules.ts");
+  return openingRoots(rootsIn(text, sourceName), undefined);
+}
+
+async function readPolicy(document: SourceDocument, sources: PolicySources): Promise<ParsedPolicies> {
   const schema = schemaOf(document);
   if ("what" in schema) return { policies: [], problems: [schema] };
   const checked = schema.safeParse(document.value);
   if (!checked.success) return { policies: [], problems: shapeProblems(schema, checked.error.issues, document) };
+  if (checked.data.kind === "TrustRoot") {
+    const { toTrustRoot } = await import("./root-rules.ts");
+    const { written, problems } = toTrustRoot(checked.data, document);
+    return { policies: [], roots: written === undefined ? [] : [written], problems };
+  }
   if (checked.data.kind === "TrustException")
     return { policies: [], exceptions: [toTrustException(checked.data, document)], problems: [] };
-  return toTrustPolicy(checked.data, document, readKeyFile);
+  return toTrustPolicy(checked.data, document, sources);
 }
 
 function schemaOf(document: SourceDocument): (typeof policyKinds)[keyof typeof policyKinds] | Problem {

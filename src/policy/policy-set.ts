@@ -3,6 +3,7 @@ import { canonicalAuthority } from "./authority.ts";
 import type { TrustException } from "./exception.ts";
 import type { PolicySet, TrustPolicy } from "./policy.ts";
 import { type Problem, policyInvalid } from "./problem.ts";
+import type { WrittenRoot } from "./root-rules.ts";
 import type { ParsedPolicies } from "./rules.ts";
 
 /**
@@ -16,6 +17,7 @@ export function toPolicySet(parsed: readonly ParsedPolicies[]): PolicySet {
     ...parsed.flatMap((source) => source.problems),
     ...samePolicies(policies),
     ...sameExceptions(exceptions),
+    ...sameRoots(parsed.flatMap((source) => source.roots ?? [])),
   ];
   if (problems.length > 0) throw policyInvalid(problems);
   const sorted = policies.toSorted((a, b) => compare(nameOf(a), nameOf(b)));
@@ -35,6 +37,15 @@ function sameExceptions(exceptions: readonly TrustException[]): readonly Problem
     exceptions,
     ({ name }) => name,
     ({ name }) => `TrustException ${name}`,
+  );
+}
+
+/** Two roots of one name would leave it to chance which of them is believed. */
+function sameRoots(roots: readonly WrittenRoot[]): readonly Problem[] {
+  return sameNames(
+    roots.map(({ root: { name }, place }) => ({ name, source: place })),
+    ({ name }) => name,
+    ({ name }) => `TrustRoot ${name}`,
   );
 }
 

@@ -61,6 +61,8 @@ export interface KeyAuthority {
   readonly lifetime?: KeyLifetime;
   /** Whose logs and timestamp authorities prove times; without one no time is verified. */
   readonly root?: TrustRoot;
+  /** Evidence by that root that a signature must have. */
+  readonly require?: { readonly log: boolean; readonly timestamp: boolean };
   /** Annotations that a signature must carry to count, exactly. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
@@ -82,12 +84,12 @@ export interface CertificateAuthority {
 
 /** Whom an OIDC issuer must have vouched for; the words of the policy, and what they mean. */
 export interface KeylessIdentity {
-  readonly issuer?: string;
-  readonly issuerRegex?: string;
-  readonly subject?: string;
-  readonly subjectRegex?: string;
+  readonly issuer?: string | undefined;
+  readonly issuerRegex?: string | undefined;
+  readonly subject?: string | undefined;
+  readonly subjectRegex?: string | undefined;
   /** Certificate extensions by name, exactly. */
-  readonly claims?: Readonly<Record<string, string>>;
+  readonly claims?: Readonly<Partial<Record<string, string>>> | undefined;
   /** Of a certificate with a proved path: the issuer and the subject that fit, or nothing. */
   readonly matches: (certificate: Certificate) => { readonly issuer: string; readonly subject: string } | undefined;
 }

@@ -1,7 +1,7 @@
 import { parseDigest } from "../crypto/digest.ts";
 import { type Mirror, parseMirrorPlace } from "../oci/mirrors.ts";
 import { readAttestations } from "./attestation-rules.ts";
-import { type ReadKeyFile, readAuthority } from "./authority-rules.ts";
+import { type PolicySources, readAuthority } from "./authority-rules.ts";
 import { readCondition } from "./condition-rules.ts";
 import type { Path, SourceDocument } from "./document.ts";
 import type { TrustException } from "./exception.ts";
@@ -11,6 +11,7 @@ import { maximumMatching } from "./matching.ts";
 import { nonEmpty } from "./non-empty.ts";
 import type { Authority, Freshness, ImagePattern, LabelSelector, ObjectMatch, TrustPolicy } from "./policy.ts";
 import type { Problem } from "./problem.ts";
+import type { WrittenRoot } from "./root-rules.ts";
 import type { PolicyDocument } from "./schema.ts";
 import { parseDuration } from "./settings.ts";
 
@@ -18,6 +19,7 @@ import { parseDuration } from "./settings.ts";
 export interface ParsedPolicies {
   readonly policies: readonly TrustPolicy[];
   readonly exceptions?: readonly TrustException[];
+  readonly roots?: readonly WrittenRoot[];
   readonly problems: readonly Problem[];
 }
 
@@ -25,11 +27,11 @@ export interface ParsedPolicies {
 export async function toTrustPolicy(
   { metadata, spec }: PolicyDocument,
   document: SourceDocument,
-  readKeyFile: ReadKeyFile | undefined,
+  sources: PolicySources,
 ): Promise<ParsedPolicies> {
   const namespace = "namespace" in metadata ? metadata.namespace : undefined;
   const read = await Promise.all(
-    spec.authorities.map((authority, index) => readAuthority(authority, index, document, readKeyFile)),
+    spec.authorities.map((authority, index) => readAuthority(authority, index, document, sources)),
   );
   const authorities = read.flatMap(({ authority }) => authority ?? []);
   const statics = read.flatMap((one) => one.static ?? []);

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { parsePolicyKeys } from "./policy-keys.ts";
+import { keyEvidence, rootName } from "./schema-keyless.ts";
 import { digest, filled, parsable, parserIssue, time } from "./schema-parts.ts";
 
 const revoked = z
@@ -30,6 +31,10 @@ export const key = z
       .describe("The key counts from then on, by verified time, or by now where there is none."),
     validUntil: time.optional().describe("The key counts until then, by verified time, or by now where there is none."),
     revoked: revoked.optional().describe("Only what is verified to be older than `at` still counts."),
+    trustRoot: rootName
+      .optional()
+      .describe("Whose logs and timestamps prove when the key signed. Absent: no time is verified."),
+    require: keyEvidence.optional().describe("Evidence that a signature must have; needs `trustRoot`."),
     frozen: z
       .array(digest)
       .min(1)
@@ -37,7 +42,9 @@ export const key = z
       .optional()
       .describe("Signatures that count although the key is revoked or its time is over (`trust policy freeze`)."),
   })
-  .superRefine(({ data, file }, context) => {
+  .superRefine(({ data, file, trustRoot, require }, context) => {
+    if (require !== undefined && trustRoot === undefined)
+      context.addIssue(parserIssue("evidence is required of nobody", "trustRoot beside require", "require alone"));
     if ((data === undefined) !== (file === undefined)) return;
     const found = data === undefined ? "neither" : "both";
     context.addIssue(parserIssue("a key stands at one place", "either data or file", found));

@@ -4,6 +4,7 @@ import { certificate } from "./schema-certificate.ts";
 import { checks } from "./schema-checks.ts";
 import { exceptionSpec } from "./schema-exception.ts";
 import { key } from "./schema-key.ts";
+import { keyless } from "./schema-keyless.ts";
 import { match } from "./schema-match.ts";
 import {
   filledTextMap,
@@ -15,6 +16,7 @@ import {
   textMap,
   word,
 } from "./schema-parts.ts";
+import { rootMetadata, rootSpec } from "./schema-root.ts";
 
 /** The version of the policy format this program reads. */
 export const policyApiVersion = "imagetrust.dev/v1alpha1";
@@ -24,12 +26,11 @@ export const policyApiVersion = "imagetrust.dev/v1alpha1";
  * is written down and not made would be worse than none.
  */
 export const plannedFields: Readonly<Record<string, readonly string[]>> = {
-  "spec.authorities": ["keyless"],
   "spec.authorities.key": ["secretRef", "kms"],
 };
 
 /** Kinds that the format names but this version cannot read. */
-export const plannedKinds: readonly string[] = ["TrustRoot", "PolicyTest"];
+export const plannedKinds: readonly string[] = ["PolicyTest"];
 
 const metadata = {
   name: objectName.describe("Name of the policy, unique among the policies loaded together."),
@@ -50,7 +51,7 @@ const image = z
   .meta({ id: "Image", description: "Which images the policy speaks about." });
 
 /** Of these fields an authority has one. */
-const authorityKinds = ["key", "certificate", "static"] as const;
+const authorityKinds = ["key", "keyless", "certificate", "static"] as const;
 
 const authority = z
   .strictObject({
@@ -59,6 +60,7 @@ const authority = z
       .optional()
       .describe("Who stands behind it. Authorities with one owner count once. Default: the name of the authority."),
     key: key.optional(),
+    keyless: keyless.optional(),
     certificate: certificate.optional(),
     static: staticAction.optional(),
     annotations: filledTextMap
@@ -144,16 +146,22 @@ const trustException = z
   })
   .meta({ id: "TrustException", description: "Lets images pass policies in the open, until it expires." });
 
+const trustRoot = z
+  .strictObject({ apiVersion, kind: z.literal("TrustRoot"), metadata: rootMetadata, spec: rootSpec })
+  .meta({ id: "TrustRoot", description: "A deployment of Sigstore, by a name that authorities call it by." });
+
 /** The schema of each kind that can be read. */
 export const policyKinds = {
   ClusterTrustPolicy: clusterTrustPolicy,
   TrustPolicy: trustPolicy,
   TrustException: trustException,
+  TrustRoot: trustRoot,
 } as const;
 
 /** A policy as written, checked by shape alone. */
 export type PolicyDocument = z.output<typeof clusterTrustPolicy> | z.output<typeof trustPolicy>;
 export type AuthorityDocument = z.output<typeof authority>;
+export type RootDocument = z.output<typeof trustRoot>;
 export type ExceptionDocument = z.output<typeof trustException>;
 
 /** The JSON Schema (draft 2020-12) of a policy document: what `policies/schema.json` holds and editors complete from. */
