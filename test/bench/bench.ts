@@ -13,6 +13,7 @@ import { run, tempDir } from "../support/process.ts";
 import { measureAdmission } from "./admission.ts";
 import { type Command, compare, ms, printTable, type Row } from "./compare.ts";
 import { measureCopies } from "./copy.ts";
+import { measureMany } from "./many.ts";
 import { countColdRequests } from "./requests.ts";
 import { startStage } from "./stage.ts";
 
@@ -96,5 +97,6 @@ rows.push({
   ratio: (admission.webhook.perSecond / admission.echo.perSecond).toFixed(2),
   aim: "≥ 0.70",
 });
+rows.push(...(await measureMany(dist, Math.min(rounds, 11))));
 rows.push(...(await measureCopies(dist, Math.min(rounds, 5))));
 printTable(rows);
