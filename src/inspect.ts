@@ -86,13 +86,15 @@ function parsed(bytes: Buffer, mediaType: string) {
   }
 }
 
+/** docker-registry 2.8 answers 500 where the digest of a blob is asked for as that of a manifest. */
+const mayBeBlob: ReadonlySet<string> = new Set(["IMAGE_NOT_FOUND", "MANIFEST_INVALID", "REGISTRY_ERROR"]);
+
 /** Nothing where a digest stands for no manifest; it may be that of a blob. */
 async function manifestOf(registry: Registry, image: ImageReference, options: RequestOptions) {
   try {
     return await registry.fetchManifest(image, manifestReference(image), options);
   } catch (error) {
-    const { code } = asTrustError(error);
-    if (image.digest !== undefined && (code === "IMAGE_NOT_FOUND" || code === "MANIFEST_INVALID")) return undefined;
+    if (image.digest !== undefined && mayBeBlob.has(asTrustError(error).code)) return undefined;
     throw error;
   }
 }
