@@ -10,6 +10,7 @@ import { fulcioSigner } from "../keys/fulcio.ts";
 import type { Signer } from "../keys/signer.ts";
 import { createServiceClient, type ServiceClient } from "../oci/service.ts";
 import { openTrustRoot } from "../trust/open.ts";
+import { openSigningConfig } from "../trust/open-signing-config.ts";
 import { parseSigningConfig, type SigningConfig, selectServices } from "../trust/signing-config.ts";
 import type { TrustRoot } from "../trust/trust-root.ts";
 import { rekorV1 } from "../witness/rekor-v1.ts";
@@ -94,7 +95,7 @@ interface Wanted {
 async function openServices(context: CommandContext, request: SigningRequest, wanted: Wanted): Promise<Services> {
   const { io } = context;
   const { flags, formats } = request;
-  const config = await configOf(context, flags["signing-config"]);
+  const config = await configOf(context, flags["signing-config"], flags["trusted-root"]);
   const root = await openTrustRoot(flags["trusted-root"], trustRootContext(context));
   const client = await clientOf(context, request.caFile);
   // Layers of .sig and .att tags have no place for entries of Rekor v2.
@@ -118,9 +119,10 @@ function testifyWith({ io }: CommandContext, { logs, authorities }: Services): T
   return (witnessed) => askAll([...logs, ...authorities], witnessed, io.signal);
 }
 
-async function configOf({ resolvePath }: CommandContext, path: string | undefined): Promise<SigningConfig> {
-  if (path === undefined) return publicGoodServices;
-  return parseSigningConfig(await readSmallFile(resolvePath(path), "the signing configuration", maxConfig));
+/** Without a file: what the trust root's repository says, else public-good. */
+async function configOf(context: CommandContext, path: string | undefined, root: string): Promise<SigningConfig> {
+  if (path === undefined) return (await openSigningConfig(root, trustRootContext(context))) ?? publicGoodServices;
+  return parseSigningConfig(await readSmallFile(context.resolvePath(path), "the signing configuration", maxConfig));
 }
 
 /** The library that asks for certificates makes connections of its own: what it trusts is what the process does. */

@@ -6,6 +6,7 @@ import { seededRoot } from "../../scripts/trust-roots.ts";
 import { readSmallFile } from "../../src/keys/files.ts";
 import { embeddedTrustRoot, knownRepositories } from "../../src/trust/embedded.ts";
 import { openTrustRoot, trustRootFolder } from "../../src/trust/open.ts";
+import { openSigningConfig } from "../../src/trust/open-signing-config.ts";
 import { issuedAt, refuseStale, stalenessOf } from "../../src/trust/staleness.ts";
 import { formatStoredRoot, isRootName, parseStoredRoot, type StoredRoot } from "../../src/trust/stored-root.ts";
 import { codeOf, codeOfRejection } from "../support/errors.ts";
@@ -150,6 +151,25 @@ describe("a stored root", () => {
     const source = { kind: "file", added: 0 } as const;
     const text = formatStoredRoot({ name: "a", source, trustedRoot: "", metadata: { "../root.json": "" } });
     expect(codeOf(() => parseStoredRoot(Buffer.from(text), "a"))).toBe("TRUST_ROOT_INVALID");
+  });
+});
+
+describe("openSigningConfig", () => {
+  it("opens what came with the root, and nothing where nothing came", async () => {
+    const source = { kind: "tuf", mirror: "https://t.example", target: "t", fetched: 0, expires: 0 } as const;
+    const write = (name: string, signingConfig?: string) =>
+      writeFileSync(
+        join(folder, `${name}.json`),
+        formatStoredRoot({ name, source, trustedRoot, ...(signingConfig === undefined ? {} : { signingConfig }) }),
+      );
+    write("services", readFileSync(join(fixtures, "signing-config-r2.json"), "utf8"));
+    write("none");
+    write("bad", "{}");
+    const config = await openSigningConfig("services", context);
+    expect(config?.services.log.map(({ apiVersion }) => apiVersion)).toEqual([2]);
+    for (const name of ["none", "missing", "public-good", "./trusted_root.json"])
+      expect(await openSigningConfig(name, context)).toBeUndefined();
+    expect(await codeOfRejection(openSigningConfig("bad", context))).toBe("SIGNING_CONFIG_INVALID");
   });
 });
 
