@@ -1,6 +1,15 @@
-import { type Attaching, attach, type PushedSignature, resolveOnce, trustInSigner } from "./attach.ts";
+import {
+  type Attaching,
+  attach,
+  type CertifiedSigner,
+  namesOf,
+  type PushedSignature,
+  resolveOnce,
+  trustInSigner,
+} from "./attach.ts";
 import type { Digest } from "./crypto/digest.ts";
 import type { SignatureFormat, Testify, TrustMaterial } from "./formats/format.ts";
+import { type CertifiedSigner, namesOf } from "./keys/named.ts";
 import type { Signer } from "./keys/signer.ts";
 import { formatReference, type ImageReference, type RepositoryName } from "./oci/reference.ts";
 import type { Registry } from "./oci/registry.ts";
@@ -31,7 +40,7 @@ export interface AttestImageRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface AttestedImage {
+export interface AttestedImage extends CertifiedSigner {
   readonly image: string;
   /** What the attestation is about; the tag was resolved to it once. */
   readonly digest: Digest;
@@ -73,6 +82,7 @@ export async function attestImage(registry: Registry, request: AttestImageReques
     image: formatReference(image),
     digest: subject.digest,
     keyId,
+    ...(await namesOf(signer)),
     predicateType,
     attestations,
     replaced: [...new Set(replaced)],

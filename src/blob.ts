@@ -6,8 +6,9 @@ import { type BlobClaim, parseBlobBundle } from "./formats/blob-bundle.ts";
 import { makeBlobBundle } from "./formats/blob-bundle-make.ts";
 import type { SignRequest } from "./formats/format.ts";
 import { shortKeyId } from "./formats/prove.ts";
+import { type CertifiedSigner, namesOf } from "./keys/named.ts";
 
-export interface SignedBlob {
+export interface SignedBlob extends CertifiedSigner {
   /** Hex SHA-256. */
   readonly sha256: string;
   readonly keyId: string;
@@ -42,7 +43,7 @@ export async function signBlob(
   const bundle = await makeBlobBundle({ signer, testify }, digest, signature);
   if ((await check.signerOf(parseBlobBundle(bundle).signature)) === undefined)
     throw new TrustError("SIGNATURE_INVALID", "the signature that was made does not prove; nothing is written");
-  return { sha256: digest.toString("hex"), keyId, signature, bundle };
+  return { sha256: digest.toString("hex"), keyId, ...(await namesOf(signer)), signature, bundle };
 }
 
 async function whole(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {

@@ -1,6 +1,7 @@
 import { attach, type PushedSignature, resolveOnce, trustInSigner } from "./attach.ts";
 import type { Digest } from "./crypto/digest.ts";
 import type { SignatureFormat, Testify, TrustMaterial } from "./formats/format.ts";
+import { type CertifiedSigner, namesOf } from "./keys/named.ts";
 import type { Signer } from "./keys/signer.ts";
 import { chooseChild, listChildren } from "./oci/children.ts";
 import { type Descriptor, manifestMediaTypes, type Platform } from "./oci/manifest.ts";
@@ -34,7 +35,7 @@ export interface SignImageRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface SignedImage {
+export interface SignedImage extends CertifiedSigner {
   readonly image: string;
   /** What was signed; the tag was resolved to it once. */
   readonly digest: Digest;
@@ -95,5 +96,7 @@ async function signSubject(
     const made = await format.sign({ image, subject, signer, testify, annotations, identity, now }); // 3
     signatures.push(await attach(registry, { format, made, subject, repository, trust, now, signal }, { dryRun })); // 4
   }
-  return { image: formatReference(shown), digest: subject.digest, keyId: signer.publicKey.keyId, signatures, dryRun };
+  const { keyId } = signer.publicKey;
+  const names = await namesOf(signer);
+  return { image: formatReference(shown), digest: subject.digest, keyId, ...names, signatures, dryRun };
 }

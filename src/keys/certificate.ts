@@ -1,4 +1,6 @@
+import { certificateClaims } from "../crypto/fulcio-claims.ts";
 import { type Certificate, describeCertificate, publicKeyOf } from "../crypto/x509.ts";
+import { identitiesOf } from "../crypto/x509-identity.ts";
 import { verifyPath } from "../crypto/x509-path.ts";
 import { parseCertificates } from "../crypto/x509-pem.ts";
 import { asTrustError, TrustError } from "../errors.ts";
@@ -48,6 +50,14 @@ export function certifiedSigner(signer: Signer, certificate: SigningCertificate)
   if (keyId !== signer.publicKey.keyId)
     throw unusable("the certificate is for another key", signer.publicKey.keyId, keyId);
   return { ...signer, certificate: async () => certificate };
+}
+
+/** Whom a certificate names, and who says so: the identity provider, else the root. For people: nothing is proved here. */
+export function namesIn({ leaf, issuers }: SigningCertificate): { readonly subject: string; readonly issuer: string } {
+  return {
+    subject: identitiesOf(leaf)[0]?.value ?? leaf.subject.text,
+    issuer: certificateClaims(leaf).issuer ?? (issuers.at(-1) ?? leaf).subject.text,
+  };
 }
 
 function readPem(pem: string, flag: string): readonly Certificate[] {

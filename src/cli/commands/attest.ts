@@ -123,11 +123,11 @@ async function attempt(image: string, attest: () => Promise<AttestedImage>): Pro
 function formatResult(output: Output, result: AttestResult): string {
   if ("error" in result)
     return `${paint(output, "red", "✘")} not attested  ${plain(result.image)}\n${formatFinding(output, result.error, "  ")}`;
-  const { image, digest, keyId, predicateType, attestations, replaced, dryRun } = result;
+  const { image, digest, keyId, certificate, predicateType, attestations, replaced, dryRun } = result;
   const rows = [
     ["digest", digest],
     ["type", predicateType],
-    ["key", keyId.slice(0, 16)],
+    certificate === undefined ? ["key", keyId.slice(0, 16)] : ["signer", certificate.subject],
     ...attestations.map(({ format, location }) => [format, location]),
     ...replaced.map((evidence) => ["replaced", evidence]),
   ];

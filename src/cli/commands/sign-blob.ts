@@ -37,19 +37,21 @@ export const command = defineCommand({
     const signing = await openSigning(context, { flags: options, formats: [] });
     if (path === undefined && signing.signer.certificate !== undefined)
       throw new TrustError("USAGE", "a bare signature has no place for a certificate", { expected: "--bundle FILE" });
-    const { sha256, keyId, signature, bundle } = await signBlob(signing, streamInput(context, file));
+    const { sha256, keyId, certificate, signature, bundle } = await signBlob(signing, streamInput(context, file));
     if (path !== undefined) await writeNewFiles([{ path, content: bundle, mode: 0o644 }], { replace: options.force });
     const result = {
       file,
       sha256,
       keyId,
+      ...(certificate === undefined ? {} : { certificate }),
       signature: signature.toString("base64"),
       ...(path === undefined ? {} : { bundle: path }),
     };
+    const who = certificate === undefined ? `key      ${keyId.slice(0, 16)}` : `signer   ${plain(certificate.subject)}`;
     const results = createResults<typeof result>(context, (made) =>
       path === undefined
         ? `${made.signature}\n`
-        : `signed  ${plain(file)}\n  sha256   ${sha256}\n  key      ${keyId.slice(0, 16)}\n  bundle   ${plain(path)}\n`,
+        : `signed  ${plain(file)}\n  sha256   ${sha256}\n  ${who}\n  bundle   ${plain(path)}\n`,
     );
     results.add(result, 0);
     results.end();

@@ -175,11 +175,11 @@ function checkName(
 function formatResult(output: Output, result: SignResult): string {
   if ("error" in result)
     return `${paint(output, "red", "✘")} not signed  ${plain(result.image)}\n${formatFinding(output, result.error, "  ")}`;
-  const { image, digest, keyId, signatures, dryRun } = result;
+  const { image, digest, keyId, certificate, signatures, dryRun } = result;
   const title = dryRun ? "would sign" : "signed";
   const rows = [
     ["digest", digest],
-    ["key", keyId.slice(0, 16)],
+    certificate === undefined ? ["key", keyId.slice(0, 16)] : ["signer", certificate.subject],
     ...signatures.map(({ format, location }) => [format, location]),
   ];
   const lines = rows.map(([name = "", text = ""]) => `  ${name.padEnd(9)}${plain(text)}\n`);
