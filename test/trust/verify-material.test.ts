@@ -109,6 +109,14 @@ describe("what real clients made", () => {
     });
   });
 
+  it("verifies a staging bundle: Rekor v2, Sigstore's own timestamp authority, P-384", async () => {
+    const request = requestOf(bundleOf("staging-rekor2-dsse.json"));
+    const proved = await verifyMaterial({ ...request, root: rootFixture("staging-trusted-root.json") });
+    expect(times(proved)).toEqual(["timestamp 2025-07-25T19:53:04.000Z"]);
+    expect(proved.counts).toEqual({ log: 1, timestamp: 1, logOrTimestamp: 2, sct: 1 });
+    expect(proved.claims).toMatchObject({ issuer: githubIssuer, runnerEnvironment: "github-hosted" });
+  });
+
   it("verifies npm's own key with the log", async () => {
     const request = {
       ...requestOf(bundleOf("real-npm-publish.json")),
