@@ -1,12 +1,4 @@
-import {
-  type Attaching,
-  attach,
-  type CertifiedSigner,
-  namesOf,
-  type PushedSignature,
-  resolveOnce,
-  trustInSigner,
-} from "./attach.ts";
+import { type Attaching, attach, type PushedSignature, resolveOnce, trustInSigner } from "./attach.ts";
 import type { Digest } from "./crypto/digest.ts";
 import type { SignatureFormat, Testify, TrustMaterial } from "./formats/format.ts";
 import { type CertifiedSigner, namesOf } from "./keys/named.ts";
