@@ -10,6 +10,7 @@ import { evaluatePolicy } from "./policy/evaluate.ts";
 import { applyExceptions } from "./policy/except.ts";
 import type { EvaluationFacts } from "./policy/facts.ts";
 import type { MatchedPolicy } from "./policy/match.ts";
+import { rootWarnings } from "./policy/root-facts.ts";
 import type { PolicyResult } from "./policy/verdict.ts";
 
 /** What the policies say, and how old the facts are that they say it from; milliseconds since 1970. */
@@ -43,7 +44,13 @@ export async function judge(question: Question, tagAge: number, evidenceAge: num
         const match = matched[index];
         return match === undefined ? result : applyExceptions(match, result, { ref, digest, now });
       }),
-      unsafe: [...new Set([...staleness(resolved, evidence), ...platforms.unsafe])],
+      unsafe: [
+        ...new Set([
+          ...staleness(resolved, evidence),
+          ...platforms.unsafe,
+          ...rootWarnings(matched, platforms.policies, now),
+        ]),
+      ],
       askedAt: Math.min(resolved.resolvedAt, evidence.askedAt, platforms.askedAt),
       listedAt: Math.min(evidence.listedAt, platforms.listedAt),
     };

@@ -12,6 +12,7 @@ import type { EvaluationFacts } from "./policy/facts.ts";
 import { isMatchedByEnforcingClusterPolicy, type MatchedPolicy, matchPolicies } from "./policy/match.ts";
 import { mirrorsOf } from "./policy/mirrors.ts";
 import type { TrustPolicy } from "./policy/policy.ts";
+import { rootWarnings } from "./policy/root-facts.ts";
 import { trustOf } from "./policy/trust-material.ts";
 import { type PolicyResult, type Verdict, verdictOf } from "./policy/verdict.ts";
 import type { VerifierOptions } from "./verify.ts";
@@ -75,7 +76,7 @@ async function decide(
     const { attestations, facts } = attestationFactsOf(digest, evidence, predicateType, { ref, now: decidedAt });
     const policies = matched.map((match) => evaluate(match, { ...facts, attestations }, predicateType)); // 4
     const counting = attestations.filter((proof) => matched.some(({ policy }) => counts(policy, proof, facts)));
-    const unsafe = staleness(resolved, evidence);
+    const unsafe = [...staleness(resolved, evidence), ...rootWarnings(matched, policies, decidedAt)];
     return { verdict: verdictOf({ ...base, digest, noMatch, policies, unsafe }), attestations: counting }; // 5
   } catch (error) {
     return { verdict: verdictOf({ ...base, policies: [], failure: toFinding(error) }), attestations: [] };

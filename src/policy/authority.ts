@@ -1,5 +1,6 @@
 import type { Certificate } from "../crypto/x509.ts";
 import { identitiesOf } from "../crypto/x509-identity.ts";
+import { TrustError } from "../errors.ts";
 import { type Backing, countAs, type SignerIdentity, type VerifiedSignature } from "../formats/format.ts";
 import type { Authority, CertificateAuthority, KeyAuthority, KeylessAuthority } from "./policy.ts";
 
@@ -23,13 +24,30 @@ export function countedFor(authority: Authority, proof: VerifiedSignature): Coun
   }
 }
 
-function byKey({ keys, root }: KeyAuthority, proof: VerifiedSignature): Counted | undefined {
+function byKey(authority: KeyAuthority, proof: VerifiedSignature): Counted | undefined {
   const { signer, backings } = proof;
+  const { keys, root } = authority;
   if (signer.kind !== "key" || !keys.some(({ keyId }) => keyId === signer.keyId)) return undefined;
   const names = [`key ${signer.keyId}`];
-  if (backings === undefined) return { proof, names };
-  const signedAt = backings.find(({ trust }) => trust === root?.revision)?.signedAt ?? [];
-  return { proof: countAs(proof, { signer, signedAt }), names };
+  if (backings === undefined && root === undefined) return { proof, names };
+  const backing = backings?.find(({ trust }) => trust === root?.revision);
+  const refusal = backing?.failure ?? missingEvidence(authority, backing);
+  const signedAt = backing?.signedAt ?? [];
+  return { proof: countAs(proof, { signer, signedAt, ...(refusal === undefined ? {} : { refusal }) }), names };
+}
+
+function missingEvidence({ require, root }: KeyAuthority, backing: Backing | undefined): TrustError | undefined {
+  if (require === undefined) return undefined;
+  const { log = 0, timestamp = 0 } = backing?.counts ?? {};
+  const lacks = [
+    ...(require.log && log < 1 ? ["an entry in a transparency log"] : []),
+    ...(require.timestamp && timestamp < 1 ? ["a timestamp"] : []),
+  ];
+  if (lacks.length === 0) return undefined;
+  return new TrustError("EVIDENCE_MISSING", "the key signed, but the signature has less evidence than is asked for", {
+    expected: `${lacks.join(" and ")}, by the trust root ${root?.name}`,
+    found: `${log} log entries and ${timestamp} timestamps that are verified`,
+  });
 }
 
 function byBacking(

@@ -1,4 +1,6 @@
+import type { TrustError } from "../errors.ts";
 import type { VerifiedSignature } from "../formats/format.ts";
+import { defaultMaxStale, expiryOf, stalenessOf } from "../trust/staleness.ts";
 import { formatTime, type Objection, type Situation } from "./facts.ts";
 import { freshUntil, staleness } from "./freshness.ts";
 import { identityObjection } from "./identity.ts";
@@ -16,6 +18,8 @@ export function objectionTo(
   situation: Situation,
 ): Objection | undefined {
   return (
+    refused(proof) ??
+    outdatedRoot(authority, situation.now) ??
     revoked(policy, proof) ??
     keyObjection(authority, proof, situation.now) ??
     outOfTime(proof, situation.now) ??
@@ -28,7 +32,24 @@ export function objectionTo(
 /** When a signature that counts now stops counting, milliseconds since 1970; infinity where time alone does not end it. */
 export function countsUntil(policy: TrustPolicy, authority: Authority, proof: VerifiedSignature): number {
   const certified = proof.validity?.notAfter ?? Number.POSITIVE_INFINITY;
-  return Math.min(freshUntil(policy, proof), keyCountsUntil(authority, proof), certified);
+  const root = "root" in authority ? authority.root : undefined;
+  const renewed = (root && expiryOf(root)) ?? Number.POSITIVE_INFINITY;
+  return Math.min(freshUntil(policy, proof), keyCountsUntil(authority, proof), certified, renewed + defaultMaxStale);
+}
+
+/** What came with the signature is not as the trust root wants it. */
+function refused({ refusal }: VerifiedSignature): Objection | undefined {
+  return refusal && inWordsOf(refusal);
+}
+
+/** A trust root that was not renewed for so long proves nothing: what it believed may have been withdrawn since. */
+function outdatedRoot(authority: Authority, now: number): Objection | undefined {
+  const stale = "root" in authority && authority.root !== undefined ? stalenessOf(authority.root, now) : undefined;
+  return stale === undefined || stale.usable ? undefined : inWordsOf(stale.error);
+}
+
+function inWordsOf({ code, message, expected = "evidence that verifies", found = "none" }: TrustError): Objection {
+  return { code, message, expected, found };
 }
 
 /** A certificate that no verified time speaks for is judged by now. */

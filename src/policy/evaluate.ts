@@ -7,6 +7,7 @@ import { countsUntil, objectionTo } from "./counting.ts";
 import { distinctFindings, explain, explainGaps, explainRevoked } from "./explain.ts";
 import type { EvaluationFacts } from "./facts.ts";
 import type { Authority, TrustPolicy } from "./policy.ts";
+import { rootFacts } from "./root-facts.ts";
 import { type Candidate, distinctSigners } from "./signers.ts";
 import { decidesAlone, openingOf, outright, refusals } from "./statics.ts";
 import type { PolicyResult, Satisfaction } from "./verdict.ts";
@@ -79,6 +80,7 @@ function candidatesOf(policy: TrustPolicy, authority: Authority, facts: Evaluati
         authority: authority.name,
         signer: proof.signer,
         evidence: proof.evidence,
+        ...rootFacts(authority, proof),
         ...timesOf(proof, countsUntil(policy, authority, proof)),
       },
     }));

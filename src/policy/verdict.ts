@@ -13,6 +13,8 @@ export interface Satisfaction {
   readonly attestation?: string;
   readonly signer: SignerIdentity;
   readonly evidence: Digest;
+  /** The trust root that it rests on; `issuedAt` (RFC 3339 UTC) where the root has an age. */
+  readonly trustRoot?: { readonly name: string; readonly issuedAt?: string };
   /** RFC 3339 UTC; only a proved time. */
   readonly signedAt?: string;
   /** RFC 3339 UTC; when it stops counting because of its age or expiry. */
