@@ -68,6 +68,8 @@ export async function answer(deps: AnswerDeps, route: Route, prepared: Prepared,
     resource: scope.workload.resource,
     namespace: request?.namespace === "" ? undefined : request?.namespace,
     labels: scope.labels,
+    name: request?.name === "" ? undefined : request?.name,
+    kind: request?.kind.kind,
   };
   const images = scope.images.map(({ image }) => image);
   const verdicts = await verifyImages({ verifier: deps.verifier, images, object, budget });

@@ -4,9 +4,10 @@ import { asTrustError, TrustError } from "../src/index.ts";
 import { type Answer, type AnswerDeps, answer, type Prepared, prepare, refusal, unreadable } from "./answer.ts";
 import { type BodyLimits, createBodyReader } from "./body.ts";
 import { budgetOf } from "./deadline.ts";
-import type { Route } from "./decide.ts";
+import type { Endpoint, Route } from "./decide.ts";
 import { type Log, logReview } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
+import { answerPolicy, type PreparedPolicy, preparePolicy, unreadablePolicy } from "./policy-review.ts";
 import { reply as reviewOf } from "./review.ts";
 
 declare module "fastify" {
@@ -25,14 +26,21 @@ export interface AppDeps extends AnswerDeps {
   readonly bodyLimits?: BodyLimits;
 }
 
+const policyPath = "/validate-policy";
+const endpoints: Readonly<Record<string, Endpoint>> = {
+  "/validate": "validate",
+  "/mutate": "mutate",
+  [policyPath]: "validate-policy",
+};
+
 /** The time for a whole request to arrive; longer than any timeout of the API server is of no use. */
 const requestTimeout = 30_000;
 /** Longer than the 90 s after which the API server gives up an idle connection, so that it is never cut under it. */
 const keepAliveTimeout = 120_000;
 
 /**
- * The webhook's HTTP server: `POST /validate`, `POST /mutate`, `GET /healthz`, `/readyz`, `/metrics`. Whatever is posted
- * to the first two is answered with 200 and a well-formed AdmissionReview.
+ * The webhook's HTTP server: `POST /validate`, `POST /mutate` for workloads, `POST /validate-policy` for policies, `GET
+ * /healthz`, `/readyz`, `/metrics`. Whatever is posted is answered with 200 and a well-formed AdmissionReview.
  */
 export function buildApp(deps: AppDeps): FastifyInstance {
   const timeouts = { requestTimeout, keepAliveTimeout, connectionTimeout: 0, handlerTimeout: 0 };
@@ -60,6 +68,7 @@ export function buildApp(deps: AppDeps): FastifyInstance {
   });
   app.post("/validate", (request, reply) => review(deps, "validate", request, reply));
   app.post("/mutate", (request, reply) => review(deps, "mutate", request, reply));
+  app.post(policyPath, (request, reply) => reviewPolicy(deps, request, reply));
   app.get("/healthz", async () => "ok\n");
   app.get("/readyz", async (_request, reply) => {
     const reason = deps.notReady();
@@ -84,8 +93,10 @@ export function buildApp(deps: AppDeps): FastifyInstance {
 function acceptAnyBody(app: FastifyInstance, limits: BodyLimits | undefined): void {
   const read = createBodyReader(limits);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("*", (_request: FastifyRequest, payload: IncomingMessage) =>
-    read(payload).then(prepare, unreadable),
+  app.addContentTypeParser("*", (request: FastifyRequest, payload: IncomingMessage) =>
+    request.routeOptions.url === policyPath
+      ? read(payload).then(preparePolicy, unreadablePolicy)
+      : read(payload).then(prepare, unreadable),
   );
 }
 
@@ -101,7 +112,18 @@ async function review(
   return finish(deps, route, prepared, result, reply);
 }
 
-function finish(deps: AppDeps, route: Route, prepared: Prepared, result: Answer, reply: FastifyReply): FastifyReply {
+async function reviewPolicy(deps: AppDeps, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const prepared = (request.body as PreparedPolicy | undefined) ?? preparePolicy(Buffer.alloc(0));
+  return finish(deps, "validate-policy", prepared, await answerPolicy(prepared), reply);
+}
+
+function finish(
+  deps: AppDeps,
+  route: Endpoint,
+  prepared: Pick<Prepared, "request" | "envelope">,
+  result: Answer,
+  reply: FastifyReply,
+): FastifyReply {
   const durationMs = elapsed(reply.request);
   deps.metrics.review(route, result.outcome, durationMs / 1000, result.verdicts);
   logReview(deps.log, route, prepared, result, durationMs);
@@ -114,9 +136,9 @@ function elapsed(request: FastifyRequest): number {
   return performance.now() - request.arrivedAt;
 }
 
-function routeOf(request: FastifyRequest): Route | undefined {
-  const { url } = request.routeOptions;
-  return request.method === "POST" && url === "/validate" ? "validate" : url === "/mutate" ? "mutate" : undefined;
+function routeOf(request: FastifyRequest): Endpoint | undefined {
+  const { url = "" } = request.routeOptions;
+  return request.method === "POST" ? endpoints[url] : undefined;
 }
 
 /** What Fastify itself refuses before a handler runs, such as a content type that is not one. */

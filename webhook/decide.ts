@@ -4,6 +4,8 @@ import type { AdmissionResponse } from "./review.ts";
 import type { ImageUse } from "./workload.ts";
 
 export type Route = "validate" | "mutate";
+/** Where reviews arrive: of workloads, and of policies. */
+export type Endpoint = Route | "validate-policy";
 export type AdmissionSettings = Pick<VerifierSettings, "digest" | "pin" | "unpinned">;
 
 /** What a decision is made of. `verdicts` goes by the image name as it stands in the object. */

@@ -1,6 +1,6 @@
 import type { Verdict } from "../src/index.ts";
 import type { Answer, Prepared } from "./answer.ts";
-import type { Route } from "./decide.ts";
+import type { Endpoint } from "./decide.ts";
 import { findingsOf } from "./explain.ts";
 
 /** Structured log: fields, then what happened. pino's loggers are such. */
@@ -13,7 +13,13 @@ export interface Log {
 const maxImages = 20;
 
 /** The one line of a review: who asked for what, the answer, and each image's verdict in short. */
-export function logReview(log: Log, route: Route, prepared: Prepared, answer: Answer, durationMs: number): void {
+export function logReview(
+  log: Log,
+  route: Endpoint,
+  prepared: Pick<Prepared, "request" | "envelope">,
+  answer: Answer,
+  durationMs: number,
+): void {
   const { request, envelope } = prepared;
   const fields = {
     uid: envelope.uid,

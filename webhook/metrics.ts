@@ -1,13 +1,13 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Verdict } from "../src/index.ts";
 import type { ReviewOutcome } from "./answer.ts";
-import type { Route } from "./decide.ts";
+import type { Endpoint } from "./decide.ts";
 import { findingsOf } from "./explain.ts";
 
 /** What the webhook counts. Labels are few and their values fixed: no image, namespace or user ever is one. */
 export interface Metrics {
   /** One review answered, after `seconds`. */
-  review(route: Route, outcome: ReviewOutcome, seconds: number, verdicts: readonly Verdict[]): void;
+  review(route: Endpoint, outcome: ReviewOutcome, seconds: number, verdicts: readonly Verdict[]): void;
   /** One request to a registry. */
   registryRequest(outcome: string): void;
   policiesLoaded(count: number, at: number): void;

@@ -25,9 +25,14 @@ function indent(text: string): string {
   return text.replace(/^(?=.)/gm, "  ");
 }
 
-function formatPolicy(output: Output, { name, mode, passed, satisfiedBy, findings }: PolicyResult): string {
-  const by = satisfiedBy.map(formatSatisfaction).join(", ");
-  const state = passed ? `passed${by === "" ? "" : `: signed by ${by}`}` : "not passed";
+function formatPolicy(output: Output, result: PolicyResult): string {
+  const { name, mode, passed, satisfiedBy, findings } = result;
+  const signed = satisfiedBy.filter(({ attestation }) => attestation === undefined).map(formatSatisfaction);
+  const attested = satisfiedBy.flatMap((item) =>
+    item.attestation === undefined ? [] : [`${item.attestation} attested by ${formatSatisfaction(item)}`],
+  );
+  const by = [...(signed.length === 0 ? [] : [`signed by ${signed.join(", ")}`]), ...attested].join("; ");
+  const state = passed ? `passed${by === "" ? "" : `: ${by}`}` : "not passed";
   const shownMode = mode === "enforce" ? "" : `, mode ${mode}`;
   return line("policy", plain(`${name}${shownMode} ${state}`)) + formatFindings(output, findings, "    ");
 }

@@ -49,9 +49,7 @@ export async function toTrustPolicy(
     ...deadMatches(spec.match, namespace, document),
   ];
   if (problems.length > 0) return { policies: [], problems };
-  // A static authority is none of the signers that a threshold counts; alone, there is nothing to count.
-  const asked = authorities.length === 0 && statics.length > 0 ? spec.threshold - 1 : spec.threshold;
-  const unreachable = unreachableThreshold(asked, authorities, document);
+  const unreachable = unreachableThreshold(spec.threshold, authorities, statics.length > 0 ? 1 : 0, document);
   if (unreachable !== undefined) return { policies: [], problems: [unreachable] };
   const policy: TrustPolicy = {
     name: metadata.name,
@@ -106,10 +104,11 @@ function deadMatches(
   });
 }
 
-/** A threshold that no set of signers can reach, counting as an evaluation does. */
+/** A threshold that no set of signers can reach, counting as an evaluation does; nor what is said instead of one signer. */
 function unreachableThreshold(
   threshold: number,
   authorities: readonly Authority[],
+  instead: number,
   document: SourceDocument,
 ): Problem | undefined {
   const candidates = authorities.flatMap((authority) => {
@@ -123,10 +122,10 @@ function unreachableThreshold(
     ({ owner }) => owner,
     ({ signer }) => signer,
   ).length;
-  if (threshold <= most) return undefined;
+  if (threshold <= Math.max(most, instead)) return undefined;
   const place = document.placeOf(["spec", "threshold"]);
-  const what = "spec.threshold can never be reached: owners and keys each count once";
-  return { place, what, expected: `at most ${most}`, found: `${threshold}` };
+  const what = "spec.threshold can never be reached: owners and keys each count once, static authorities never";
+  return { place, what, expected: `at most ${Math.max(most, instead)}`, found: `${threshold}` };
 }
 
 function toImagePattern({ glob, tags }: PolicyDocument["spec"]["images"][number]): ImagePattern {

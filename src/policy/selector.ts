@@ -4,7 +4,7 @@ type Labels = Readonly<Record<string, string>>;
 
 /** Whether a label selector holds, as Kubernetes understands it: `NotIn` also holds where the label is absent. */
 export function selects(selector: LabelSelector, labels: Labels): boolean {
-  return requirementsOf(selector).every((requirement) => holds(requirement, valueOf(labels, requirement.key)));
+  return requirementsOf(selector).every((requirement) => holds(requirement, labelOf(labels, requirement.key)));
 }
 
 const namespaceName = "kubernetes.io/metadata.name";
@@ -25,7 +25,7 @@ function requirementsOf({ matchLabels = {}, matchExpressions = [] }: LabelSelect
   return [...exact, ...matchExpressions];
 }
 
-function valueOf(labels: Labels, key: string): string | undefined {
+function labelOf(labels: Labels, key: string): string | undefined {
   return Object.hasOwn(labels, key) ? labels[key] : undefined;
 }
 

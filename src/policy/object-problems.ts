@@ -1,0 +1,47 @@
+import { digestOf } from "../crypto/digest.ts";
+import { isJsonObject, type JsonObject } from "../crypto/json.ts";
+import type { TrustRoot } from "../trust/trust-root.ts";
+import { parsePolicies } from "./parse.ts";
+import { formatProblem } from "./problem.ts";
+
+/** The kinds of policy objects, as a cluster has them. */
+export const policyKindNames: readonly string[] = ["ClusterTrustPolicy", "TrustPolicy", "TrustException", "TrustRoot"];
+
+const maxObjectBytes = 2 * 1024 * 1024;
+
+/**
+ * What is wrong with a policy as an object of a cluster, one line for each problem; none where it loads. Keys of a file are
+ * refused. What the server writes into `metadata` and `status` is not looked at, nor whether another object, such as a
+ * trust root, is there: objects come in any order.
+ */
+export async function policyObjectProblems(object: JsonObject): Promise<readonly string[]> {
+  const { apiVersion, kind, metadata, status: _, ...rest } = object;
+  const text = JSON.stringify({ apiVersion, kind, metadata: nameOf(metadata), ...rest });
+  if (text.length > maxObjectBytes) return [`the object is larger than ${maxObjectBytes} bytes`];
+  const { problems } = await parsePolicies(text, "", undefined, async (name) => anyRoot(name));
+  return problems.map((problem) => formatProblem(problem).replace(/^[:\d]*: /, ""));
+}
+
+/** A name that the server has still to complete is taken as complete. */
+function nameOf(metadata: unknown): unknown {
+  if (!isJsonObject(metadata)) return metadata;
+  const { name, namespace, generateName } = metadata;
+  const whole = typeof generateName === "string" && (name === undefined || name === "") ? `${generateName}x` : name;
+  return { name: whole, ...(namespace === undefined ? {} : { namespace }) };
+}
+
+/** Stands for a root of that name while a policy is checked; believes nothing. */
+function anyRoot(name: string): TrustRoot {
+  return {
+    name,
+    revision: digestOf(Buffer.from(name)),
+    source: { kind: "policy" },
+    certificateAuthorities: [],
+    logs: [],
+    certificateLogs: [],
+    timestampAuthorities: [],
+    require: { log: 1, timestamp: 1, logOrTimestamp: 1, sct: 1 },
+    relaxed: [],
+    skipped: [],
+  };
+}
