@@ -90,20 +90,27 @@ async function ownPath(signer: Certificate, at: number, authority: TimestampAuth
   return path;
 }
 
-/** The certificate that the token brings along, if it was issued under this authority. */
+/**
+ * The certificate that the token brings along, if it was issued under this authority. Where the root names the one that signs,
+ * that is the only one: else a key that was taken out of the root would still be believed.
+ */
 async function embeddedPath(
   token: TimestampToken,
   authority: TimestampAuthority,
 ): Promise<CertificatePath | undefined> {
   const { certificates } = token.signedData;
   const signer = certificates.find((one) => isSignerOf(token, one));
-  if (signer === undefined) return undefined;
+  if (signer === undefined || namesItsSigner(authority)) return undefined;
   try {
     return await pathOf(signer, certificates, token.at, authority);
   } catch (error) {
     if (error instanceof TrustError && error.code === "CERTIFICATE_UNTRUSTED") return undefined;
     throw error;
   }
+}
+
+function namesItsSigner({ chain: [first] }: TimestampAuthority): boolean {
+  return first?.basicConstraints?.ca !== true && first?.issuer.raw.equals(first.subject.raw) === false;
 }
 
 /** Intermediates are those of the root; only where it names none but the anchor, those brought along help. */

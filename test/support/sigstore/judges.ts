@@ -8,6 +8,7 @@ import { type HashName, matchesSignature, toPublicKey } from "../../../src/crypt
 import { publicKeyOf } from "../../../src/crypto/x509.ts";
 import { TrustError } from "../../../src/errors.ts";
 import { parseBlobBundle } from "../../../src/formats/blob-bundle.ts";
+import { readableBundles } from "../../../src/formats/sigstore-bundle-parse.ts";
 import { type BundleVersion, parseBundleMaterial } from "../../../src/trust/bundle-material.ts";
 import { parseTrustRoot } from "../../../src/trust/parse.ts";
 import { envelopeContent, messageContent, type SignedContent } from "../../../src/trust/signed-content.ts";
@@ -54,7 +55,9 @@ export async function judge(subject: Case): Promise<Judgement> {
 async function verify({ bundle, artifact, root, key, require = { log: 1, timestamp: 0 } }: Case): Promise<void> {
   const bytes = Buffer.from(bundle);
   const members = readJsonMembers(bytes, "the bundle");
-  const version = /0\.[123]/.exec(String(parseMember(members, "mediaType")))?.[0];
+  const mediaType = String(parseMember(members, "mediaType"));
+  if (!readableBundles.test(mediaType)) throw new TrustError("SIGNATURE_MALFORMED", "not a bundle");
+  const version = /0\.[123]/.exec(mediaType)?.[0];
   const material = parseBundleMaterial(parseMember(members, "verificationMaterial"), version as BundleVersion);
   const { content, message } = signedIn(bytes, members.get("dsseEnvelope"), artifact);
   const minima: EvidenceMinima = { ...require, logOrTimestamp: 1, sct: 1 };
