@@ -1,4 +1,4 @@
-import { type PolicyWatch, watchPolicies } from "../src/index.ts";
+import { type PolicyWatch, type PolicyWatchOptions, watchPolicies } from "../src/index.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -6,6 +6,8 @@ export interface PolicyOptions {
   readonly paths: readonly string[];
   /** Relative paths start here. */
   readonly cwd: string;
+  /** Opens trust roots that no policy file writes out, by name. */
+  readonly openRoot?: PolicyWatchOptions["openRoot"];
   readonly metrics: Metrics;
   readonly log: Log;
   /** Milliseconds since 1970. */
@@ -16,10 +18,9 @@ export interface PolicyOptions {
  * Loads the policies and follows their files: a changed set takes effect whole, and where it does not load, the last
  * good one stays in force. Throws `POLICY_INVALID`, `POLICY_NOT_FOUND` where the first does not load.
  */
-export async function followPolicies({ paths, cwd, metrics, log, now }: PolicyOptions): Promise<PolicyWatch> {
+export async function followPolicies({ metrics, log, now, ...where }: PolicyOptions): Promise<PolicyWatch> {
   const watch = await watchPolicies({
-    paths,
-    cwd,
+    ...where,
     onChange({ policies, revision }) {
       metrics.policiesLoaded(policies.length, now());
       log.info({ policies: policies.length, revision }, "policies changed");

@@ -5,6 +5,7 @@ import {
   createVerifier,
   type HighWaterMarks,
   type HttpRegistryOptions,
+  type PolicyWatchOptions,
   type RequestEvent,
   TrustError,
   type VerifierSettings,
@@ -29,6 +30,8 @@ export interface WebhookOptions {
   readonly policyPaths: readonly string[];
   /** Relative policy paths start here. */
   readonly cwd: string;
+  /** Opens trust roots that policies name and do not write out. */
+  readonly openRoot?: PolicyWatchOptions["openRoot"];
   readonly settings: VerifierSettings;
   /** How registries are reached; which addresses may be asked is the webhook's to say. */
   readonly registry: Omit<HttpRegistryOptions, "allowAddress" | "onRequest">;
@@ -66,7 +69,14 @@ export async function startWebhook(options: WebhookOptions): Promise<RunningWebh
   const hosts = [...new Set([...defaultHosts, ...(options.hosts ?? [])])];
   const source = openCertificates({ ...options, hosts });
   const first = await source();
-  const policies = await followPolicies({ paths: options.policyPaths, cwd: options.cwd, metrics, log, now });
+  const policies = await followPolicies({
+    paths: options.policyPaths,
+    cwd: options.cwd,
+    openRoot: options.openRoot,
+    metrics,
+    log,
+    now,
+  });
   const registry = createHttpRegistry({ ...options.registry, allowAddress, onRequest: countRequests(metrics) });
   const { highWaterMarks } = options;
   const verifier = createVerifier({ registry, policies: policies.current, settings, highWaterMarks, now });

@@ -1,7 +1,14 @@
 import { TrustError } from "../errors.ts";
 import { readSmallFile } from "../keys/files.ts";
 import { nonEmpty } from "../policy/non-empty.ts";
-import type { CertificateAuthority, CertificateIdentity } from "../policy/policy.ts";
+import type {
+  Authority,
+  CertificateAuthority,
+  CertificateIdentity,
+  KeylessAuthority,
+  KeylessIdentity,
+} from "../policy/policy.ts";
+import type { TrustRoot } from "../trust/trust-root.ts";
 import type { CommandContext } from "./command.ts";
 
 /** Flags that say whom a certificate must name, and who must have issued it. */
@@ -15,6 +22,24 @@ export const identityOptions = {
     value: "REGEXP",
     summary: "regular expression (RE2) that must match the whole of such a name",
     many: true,
+  },
+  "certificate-oidc-issuer": {
+    value: "URL",
+    summary: "OIDC issuer that must have vouched for that name, exactly",
+  },
+  "certificate-oidc-issuer-regexp": {
+    value: "REGEXP",
+    summary: "regular expression (RE2) that must match the whole of that issuer",
+  },
+  "github-repo": {
+    value: "OWNER/NAME",
+    summary: "repository whose GitHub Actions workflow must have signed",
+  },
+  "trusted-root": {
+    value: "ROOT",
+    summary:
+      "whose certificates, logs and timestamps to believe: a trusted_root.json, or the name of a root; default public-good",
+    completes: "files",
   },
   "ca-roots": {
     value: "FILE",
@@ -31,35 +56,57 @@ export const identityOptions = {
 export interface IdentityFlags {
   readonly "certificate-identity": readonly string[];
   readonly "certificate-identity-regexp": readonly string[];
+  readonly "certificate-oidc-issuer": string | undefined;
+  readonly "certificate-oidc-issuer-regexp": string | undefined;
+  readonly "github-repo": string | undefined;
+  readonly "trusted-root": string | undefined;
   readonly "ca-roots": string | undefined;
   readonly "ca-intermediates": string | undefined;
 }
 
-/** Whether one of the flags was given. */
-export function namesIdentity(flags: IdentityFlags): boolean {
-  return (
-    flags["certificate-identity"].length > 0 ||
-    flags["certificate-identity-regexp"].length > 0 ||
-    flags["ca-roots"] !== undefined ||
-    flags["ca-intermediates"] !== undefined
-  );
+/** Flags that, each by itself, say that the signer has a certificate. */
+const certificateFlags = [
+  "certificate-identity",
+  "certificate-identity-regexp",
+  "certificate-oidc-issuer",
+  "certificate-oidc-issuer-regexp",
+  "github-repo",
+  "ca-roots",
+  "ca-intermediates",
+] as const;
+
+/** The first flag that says that the signer has a certificate; nothing where there is none. */
+export function certificateFlagIn(flags: IdentityFlags): string | undefined {
+  return certificateFlags.find((name) => {
+    const value = flags[name];
+    return typeof value === "string" || (value !== undefined && value.length > 0);
+  });
 }
 
 /**
  * The authority that the flags describe; annotations are those that its signatures must carry. Throws `USAGE` for flags that
- * mean nothing without each other, `CERTIFICATE_INVALID`, `CONFIG_INVALID`, those of the files.
+ * mean nothing with or without each other, `CERTIFICATE_INVALID`, `CONFIG_INVALID`, `TRUST_ROOT_*`, those of the files.
  */
 export async function identityAuthority(
-  { resolvePath }: CommandContext,
+  context: CommandContext,
   flags: IdentityFlags,
   annotations: Readonly<Record<string, string>>,
-): Promise<CertificateAuthority> {
+): Promise<Authority> {
+  const isOwn = flags["ca-roots"] !== undefined || flags["ca-intermediates"] !== undefined;
+  return { ...(await (isOwn ? ownAuthority(context, flags) : keylessAuthority(context, flags))), annotations };
+}
+
+async function ownAuthority({ resolvePath }: CommandContext, flags: IdentityFlags): Promise<CertificateAuthority> {
   const { "ca-roots": roots, "ca-intermediates": intermediates } = flags;
   if (roots === undefined)
-    throw new TrustError("USAGE", "nobody is named who must have issued the certificate", {
-      expected: "--ca-roots FILE",
-      found: intermediates === undefined ? undefined : "--ca-intermediates alone",
+    throw new TrustError("USAGE", "--ca-intermediates only help to find the way to roots", {
+      expected: "--ca-roots FILE beside it",
     });
+  refuse(
+    flags,
+    ["certificate-oidc-issuer", "certificate-oidc-issuer-regexp", "github-repo", "trusted-root"],
+    "--ca-roots",
+  );
   const rules = [
     ...flags["certificate-identity"].map((san) => ({ san })),
     ...flags["certificate-identity-regexp"].map((sanRegex) => ({ sanRegex })),
@@ -78,5 +125,80 @@ export async function identityAuthority(
   const identities = await Promise.all(
     rules.map(async (rule): Promise<CertificateIdentity> => ({ ...rule, matches: await createIdentityMatcher(rule) })),
   );
-  return { kind: "certificate", name: roots, trust, identities: nonEmpty(identities), annotations };
+  return { kind: "certificate", name: roots, trust, identities: nonEmpty(identities) };
+}
+
+const githubIssuer = "https://token.actions.githubusercontent.com";
+const githubName = /^[A-Za-z0-9-]{1,39}\/[A-Za-z0-9._-]{1,100}$/;
+
+async function keylessAuthority(context: CommandContext, flags: IdentityFlags): Promise<KeylessAuthority> {
+  const rules = keylessRules(flags);
+  const root = await openTrustedRoot(context, flags["trusted-root"]);
+  const { toKeylessIdentity } = await import("../policy/keyless-identity.ts");
+  const identities = await Promise.all(rules.map(toKeylessIdentity));
+  const [{ subject, subjectRegex, claims } = {}] = rules;
+  const name = subject ?? subjectRegex ?? claims?.["sourceRepositoryURI"] ?? "command-line";
+  return { kind: "keyless", name, root, identities: nonEmpty(identities) };
+}
+
+type Rule = Omit<KeylessIdentity, "matches">;
+
+function keylessRules(flags: IdentityFlags): readonly Rule[] {
+  const subjects: readonly Rule[] = [
+    ...flags["certificate-identity"].map((subject) => ({ subject })),
+    ...flags["certificate-identity-regexp"].map((subjectRegex) => ({ subjectRegex })),
+  ];
+  const repository = flags["github-repo"];
+  const vouched = issuerRule(flags);
+  if (repository !== undefined) {
+    const repo = githubRule(repository, vouched);
+    return subjects.length === 0 ? [repo] : subjects.map((subject) => ({ ...subject, ...repo }));
+  }
+  if (subjects.length === 0)
+    throw new TrustError("USAGE", "an issuer alone would trust everybody whom it knows", {
+      expected: "--certificate-identity NAME, or --certificate-identity-regexp REGEXP",
+    });
+  if (vouched === undefined)
+    throw new TrustError("USAGE", "nobody is named who must have vouched for the identity", {
+      expected: "--certificate-oidc-issuer URL, or --ca-roots FILE for certificates of one's own authorities",
+    });
+  return subjects.map((subject) => ({ ...subject, ...vouched }));
+}
+
+function issuerRule(flags: IdentityFlags): Rule | undefined {
+  const { "certificate-oidc-issuer": issuer, "certificate-oidc-issuer-regexp": issuerRegex } = flags;
+  if (issuer !== undefined && issuerRegex !== undefined)
+    throw new TrustError("USAGE", "the issuer is named in two ways", {
+      expected: "one of --certificate-oidc-issuer and --certificate-oidc-issuer-regexp",
+    });
+  if (issuer === undefined && issuerRegex === undefined) return undefined;
+  return issuer === undefined ? { issuerRegex } : { issuer };
+}
+
+/** What GitHub Actions puts into certificates about the repository whose workflow runs. */
+function githubRule(repository: string, vouched: Rule | undefined): Rule {
+  if (!githubName.test(repository))
+    throw new TrustError("USAGE", "--github-repo is not the name of a repository", {
+      expected: "OWNER/NAME, as in https://github.com/OWNER/NAME",
+      found: JSON.stringify(repository.slice(0, 200)),
+    });
+  return {
+    ...(vouched ?? { issuer: githubIssuer }),
+    claims: { sourceRepositoryURI: `https://github.com/${repository}` },
+  };
+}
+
+function refuse(flags: IdentityFlags, names: readonly (keyof IdentityFlags)[], beside: string): void {
+  const meaningless = names.find((name) => flags[name] !== undefined);
+  if (meaningless === undefined) return;
+  throw new TrustError("USAGE", `--${meaningless} means nothing beside ${beside}`, {
+    expected: `${beside} without it`,
+  });
+}
+
+/** The trust root that `--trusted-root` names. Throws `TRUST_ROOT_*` and those of files. */
+export async function openTrustedRoot(context: CommandContext, nameOrPath = "public-good"): Promise<TrustRoot> {
+  const { openTrustRoot } = await import("../trust/open.ts");
+  const { trustRootContext } = await import("./trust-roots.ts");
+  return openTrustRoot(nameOrPath, trustRootContext(context));
 }

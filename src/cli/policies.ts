@@ -3,12 +3,18 @@ import { loadPublicKeys } from "../keys/index.ts";
 import { type AllowAddress, createLocalAddressFilter } from "../oci/address.ts";
 import { createHttpRegistry } from "../oci/http-registry.ts";
 import type { Registry } from "../oci/registry.ts";
-import type { Authority, NonEmpty, PolicySet } from "../policy/policy.ts";
+import type { Authority, KeyAuthority, NonEmpty, PolicySet } from "../policy/policy.ts";
 import { defaultSettings, type VerifierSettings } from "../policy/settings.ts";
 import { createVerifier, type Verifier, type VerifierOptions } from "../verify.ts";
 import { parseAnnotations } from "./annotations.ts";
 import type { CommandContext } from "./command.ts";
-import { type IdentityFlags, identityAuthority, identityOptions, namesIdentity } from "./identity-options.ts";
+import {
+  certificateFlagIn,
+  type IdentityFlags,
+  identityAuthority,
+  identityOptions,
+  openTrustedRoot,
+} from "./identity-options.ts";
 import { connectionOf, type RegistryFlags } from "./registry.ts";
 import { signatureRepositoryOf, signatureRepositoryOption } from "./signature-repository.ts";
 import type { State } from "./state.ts";
@@ -81,37 +87,44 @@ async function policiesOf(
 ): Promise<PolicySet> {
   const required = parseAnnotations(annotations);
   const [first, ...others] = flags.key;
-  const named = Object.entries({
-    "--key": first !== undefined,
-    "--certificate-identity": namesIdentity(flags),
-    "--policy": flags.policy.length > 0,
-  }).flatMap(([flag, isGiven]) => (isGiven ? [flag] : []));
+  const certificateFlag = certificateFlagIn(flags);
+  const named = [
+    ...(first === undefined ? [] : ["--key"]),
+    ...(certificateFlag === undefined ? [] : [`--${certificateFlag}`]),
+    ...(flags.policy.length === 0 ? [] : ["--policy"]),
+  ];
   if (named.length !== 1)
     throw new TrustError("USAGE", "say whom to trust, with a key, with the name in a certificate, or with policies", {
-      expected: "one of --key KEY, --certificate-identity NAME with --ca-roots FILE, and --policy PATH",
+      expected: "one of --key KEY, --certificate-identity NAME, and --policy PATH",
       found: named.length === 0 ? "none of them" : named.join(" and "),
     });
   if (first !== undefined) {
-    const toAuthority = (reference: string) => authorityOf(context, reference, required);
+    const root =
+      flags["trusted-root"] === undefined ? {} : { root: await openTrustedRoot(context, flags["trusted-root"]) };
+    const toAuthority = (reference: string) => authorityOf(context, reference, { ...root, annotations: required });
     return trusting([await toAuthority(first), ...(await Promise.all(others.map(toAuthority)))]);
   }
-  if (namesIdentity(flags)) return trusting([await identityAuthority(context, flags, required)]);
+  if (certificateFlag !== undefined) return trusting([await identityAuthority(context, flags, required)]);
   if (annotations.length > 0)
     throw new TrustError("USAGE", "annotations go with --key or --certificate-identity", {
       hint: "Write the annotations into the authority of the policy",
     });
   const { loadPolicies } = await import("../policy/load.ts");
-  return loadPolicies(flags.policy, context.io.folder);
+  if (flags["trusted-root"] !== undefined)
+    throw new TrustError("USAGE", "--trusted-root means nothing beside --policy", {
+      hint: "Name the trust root in the policy, in trustRoot of its authorities",
+    });
+  return loadPolicies(flags.policy, context.io.folder, (name) => openTrustedRoot(context, name));
 }
 
 async function authorityOf(
   { io, resolvePath }: CommandContext,
   reference: string,
-  annotations: Readonly<Record<string, string>>,
+  more: Pick<KeyAuthority, "annotations" | "root">,
 ): Promise<Authority> {
   const [first, ...others] = await loadPublicKeys(reference, { env: io.env, resolvePath });
   if (first === undefined) throw new TrustError("KEY_NOT_FOUND", `${reference} holds no public key`);
-  return { kind: "key", name: reference, keys: [first, ...others], annotations };
+  return { kind: "key", name: reference, keys: [first, ...others], ...more };
 }
 
 /** A policy made of flags. Its revision need not be known elsewhere: it lives as long as the command. */

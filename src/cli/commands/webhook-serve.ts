@@ -1,6 +1,7 @@
 import { defaultSettings, type VerifierSettings } from "../../policy/settings.ts";
 import { ageOptions, agesOf } from "../ages.ts";
 import { defineCommand } from "../command.ts";
+import { openTrustedRoot } from "../identity-options.ts";
 import { openState, policyOptions } from "../policies.ts";
 import { connectionOf, registryOptions } from "../registry.ts";
 import { serverOptions, serveUntilStopped } from "../serve.ts";
@@ -78,6 +79,7 @@ export const command = defineCommand({
       hosts: options["cert-host"],
       policyPaths: options.policy,
       cwd: io.folder,
+      openRoot: (name) => openTrustedRoot(context, name),
       settings,
       registry: await connectionOf(context, options),
       log,
