@@ -256,6 +256,29 @@ describe("kinds of keys", () => {
   });
 });
 
+describe("roots in use", () => {
+  const files = {
+    "public-good": join(import.meta.dirname, "../../src/trust/embedded/public-good.json"),
+    staging: join(import.meta.dirname, "../fixtures/sigstore/staging-trusted-root.json"),
+  };
+  it.each(Object.entries(files))("%s: is read whole, and its ids are those of its keys", (_, file) => {
+    const document = JSON.parse(readFileSync(file, "utf8"));
+    const root = parseTrustRoot(document.trustedRoot ?? document, options);
+    expect(root.skipped).toEqual([]);
+    const declared = (document.trustedRoot ?? document).ctlogs.map(
+      (log: { logId: { keyId: string } }) => log.logId.keyId,
+    );
+    expect(root.certificateLogs.map(({ logId }) => logId.toString("base64"))).toEqual(declared);
+    for (const { key, logId, checkpointKeyId, origins } of root.logs) {
+      // C2SP signed-note: Ed25519 keys are named after their log, too.
+      const named = Buffer.concat([Buffer.from(`${origins[0]}\n\x01`), key.spki.subarray(-32)]);
+      const expected = hash("sha256", key.algorithm === "ed25519" ? named : key.spki, "buffer");
+      expect(logId).toEqual(expected);
+      expect(checkpointKeyId).toEqual(expected.subarray(0, 4));
+    }
+  });
+});
+
 describe("evidence minima", () => {
   it("asks for a log entry or a timestamp, and for an SCT where there are certificate logs", () => {
     expect(parseTrustRoot(bytes, options).require).toEqual({ log: 0, timestamp: 0, logOrTimestamp: 1, sct: 1 });
