@@ -59,9 +59,16 @@ export async function readStoredRoot(name: string, context: TrustRootContext): P
   try {
     return parseStoredRoot(await context.readFile(path, "the trust root", maxRootBytes), name);
   } catch (error) {
-    if (error instanceof TrustError && error.code === "FILE_NOT_FOUND") return undefined;
-    throw error;
+    if (!(error instanceof TrustError) || error.code !== "TRUST_ROOT_INVALID") return missing(error);
+    const { message, expected, found } = error;
+    const hint = `Forget it with: trust root remove ${name}; then add or update it again`;
+    throw new TrustError("TRUST_ROOT_INVALID", message, { expected, found, hint, cause: error });
   }
+}
+
+function missing(error: unknown): undefined {
+  if (error instanceof TrustError && error.code === "FILE_NOT_FOUND") return undefined;
+  throw error;
 }
 
 /** Parses what is stored. Throws `TRUST_ROOT_INVALID`. */
