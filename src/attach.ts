@@ -1,7 +1,7 @@
 import { type Digest, digestOf } from "./crypto/digest.ts";
 import { formatPem } from "./crypto/pem.ts";
 import { TrustError } from "./errors.ts";
-import type { MadeSignature, SignatureFormat, TrustMaterial } from "./formats/format.ts";
+import type { Backing, MadeSignature, SignatureBundle, SignatureFormat, TrustMaterial } from "./formats/format.ts";
 import type { Signer } from "./keys/signer.ts";
 import type { EvidencePlaces } from "./oci/evidence-places.ts";
 import { type Descriptor, mediaTypes } from "./oci/manifest.ts";
@@ -20,9 +20,17 @@ export interface Attaching {
   readonly repository: RepositoryName;
   /** What its signer alone is proved with. */
   readonly trust: TrustMaterial;
+  /** Evidence that the trust roots must prove, where somebody has witnessed it. */
+  readonly evidence?: WitnessedEvidence | undefined;
   /** Milliseconds since 1970; certificates are judged then. */
   readonly now: number;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** How many distinct logs and timestamp authorities have witnessed a signature, at the least. */
+export interface WitnessedEvidence {
+  readonly log: number;
+  readonly timestamp: number;
 }
 
 /** What a signer is proved with where nothing else is said: the key, or the root that its certificate leads to. */
@@ -59,8 +67,8 @@ export async function attach(
   attaching: Attaching,
   options: { readonly dryRun?: boolean | undefined } = {},
 ): Promise<PushedSignature> {
-  const { format, made, subject, repository, trust, now } = attaching;
-  await format.verify(made.bundle, subject.digest, trust, now); // 1
+  const { format, made, repository } = attaching;
+  await prove(attaching, made.bundle); // 1
   if (options.dryRun !== true) {
     await pushAndConfirm(registry, attaching); // 2, 3
   }
@@ -133,7 +141,7 @@ async function pushAndConfirm(registry: Registry, attaching: Attaching): Promise
 
 /** Reads it back as a verifier would: pushed is not the same as found. */
 async function confirm(registry: Registry, attaching: Attaching): Promise<void> {
-  const { format, made, subject, repository, trust, now, signal } = attaching;
+  const { format, made, subject, repository, signal } = attaching;
   const places = onlyOwn(openPlaces(registry, repository, { signal }), made);
   const found = await format.find(places, subject.digest, { attestations: true });
   const bundle = found.bundles.find((candidate) => candidate.claimId === made.bundle.claimId);
@@ -143,7 +151,28 @@ async function confirm(registry: Registry, attaching: Attaching): Promise<void> 
       `the signature was pushed, but ${formatRepository(repository)} does not list it`,
       { expected: `${made.bundle.evidence} among the signatures of ${subject.digest}`, found: "other signatures" },
     );
-  await format.verify(bundle, subject.digest, trust, now);
+  await prove(attaching, bundle);
+}
+
+/** A verifier may be content with less; what was asked to witness the signature must be proved, all of it. */
+async function prove({ format, subject, trust, evidence, now }: Attaching, bundle: SignatureBundle): Promise<void> {
+  const { backings = [] } = await format.verify(bundle, subject.digest, trust, now);
+  if (evidence === undefined) return;
+  requireEvidence(backings, evidence);
+}
+
+/** Throws why a trust root refuses the evidence, or `EVIDENCE_MISSING`. */
+export function requireEvidence(backings: readonly Backing[], { log, timestamp }: WitnessedEvidence): void {
+  const isProved = ({ counts }: Backing) => counts !== undefined && counts.log >= log && counts.timestamp >= timestamp;
+  if (backings.some(isProved)) return;
+  const failure = backings.find((backing) => backing.failure !== undefined)?.failure;
+  if (failure !== undefined) throw failure;
+  const counts = backings.find((backing) => backing.counts !== undefined)?.counts;
+  throw new TrustError("EVIDENCE_MISSING", "the trust root does not prove what witnessed the signature", {
+    expected: `${log} log entries and ${timestamp} timestamps, of logs and authorities of the trust root`,
+    found: `${counts?.log ?? 0} log entries and ${counts?.timestamp ?? 0} timestamps that are proved`,
+    hint: "Name the trust root of the services that sign with --trusted-root",
+  });
 }
 
 /** Resolves the tag to a digest, once. Throws `DIGEST_MISMATCH` where it is not the one that is expected. */

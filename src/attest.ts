@@ -1,4 +1,11 @@
-import { type Attaching, attach, type PushedSignature, resolveOnce, trustInSigner } from "./attach.ts";
+import {
+  type Attaching,
+  attach,
+  type PushedSignature,
+  resolveOnce,
+  trustInSigner,
+  type WitnessedEvidence,
+} from "./attach.ts";
 import type { Digest } from "./crypto/digest.ts";
 import type { SignatureFormat, Testify, TrustMaterial } from "./formats/format.ts";
 import { type CertifiedSigner, namesOf } from "./keys/named.ts";
@@ -14,6 +21,8 @@ export interface AttestImageRequest {
   readonly testify?: Testify | undefined;
   /** What signatures are proved with before they are pushed; default: the key or the certificate of the signer. */
   readonly trust?: TrustMaterial | undefined;
+  /** What the trust roots must prove of it. */
+  readonly evidence?: WitnessedEvidence | undefined;
   readonly formats: readonly SignatureFormat[];
   /** A URI. */
   readonly predicateType: string;
@@ -63,7 +72,7 @@ export async function attestImage(registry: Registry, request: AttestImageReques
   const attestations: PushedSignature[] = [];
   const replaced: Digest[] = [];
   for (const format of request.formats) {
-    const target = { format, subject, repository, trust, now: request.now, signal };
+    const target = { format, subject, repository, trust, evidence: request.evidence, now: request.now, signal };
     const attached = await makeAndAttach(registry, request, target);
     attestations.push(attached.pushed);
     if (request.replace === true && !dryRun)

@@ -1,4 +1,4 @@
-import { attach, type PushedSignature, resolveOnce, trustInSigner } from "./attach.ts";
+import { attach, type PushedSignature, resolveOnce, trustInSigner, type WitnessedEvidence } from "./attach.ts";
 import type { Digest } from "./crypto/digest.ts";
 import type { SignatureFormat, Testify, TrustMaterial } from "./formats/format.ts";
 import { type CertifiedSigner, namesOf } from "./keys/named.ts";
@@ -16,6 +16,8 @@ export interface SignImageRequest {
   readonly testify?: Testify | undefined;
   /** What signatures are proved with before they are pushed; default: the key or the certificate of the signer. */
   readonly trust?: TrustMaterial | undefined;
+  /** What the trust roots must prove of it. */
+  readonly evidence?: WitnessedEvidence | undefined;
   readonly formats: readonly SignatureFormat[];
   readonly annotations?: Readonly<Record<string, string>> | undefined;
   /** The name that the `.sig` form signs, if not the repository of the image. */
@@ -94,7 +96,8 @@ async function signSubject(
   const signatures: PushedSignature[] = [];
   for (const format of request.formats) {
     const made = await format.sign({ image, subject, signer, testify, annotations, identity, now }); // 3
-    signatures.push(await attach(registry, { format, made, subject, repository, trust, now, signal }, { dryRun })); // 4
+    const target = { format, subject, repository, trust, evidence: request.evidence, now, signal };
+    signatures.push(await attach(registry, { ...target, made }, { dryRun })); // 4
   }
   const { keyId } = signer.publicKey;
   const names = await namesOf(signer);

@@ -1,4 +1,4 @@
-import { trustInSigner } from "../attach.ts";
+import { trustInSigner, type WitnessedEvidence } from "../attach.ts";
 import type { PublicKey } from "../crypto/public-key.ts";
 import type { Certificate } from "../crypto/x509.ts";
 import { verifyPath } from "../crypto/x509-path.ts";
@@ -52,9 +52,9 @@ export async function openWitnesses(context: CommandContext, request: SigningReq
   return {
     async forSigner(signer) {
       const { revision, keys, certificates = [] } = await trustInSigner(signer);
-      const { root } = services;
+      const root = await rootFor(signer, services.root);
       const trust = { revision: `${revision} ${root.revision}`, keys, certificates, roots: [root] };
-      return { testify: testifyWith(context, services), trust };
+      return { testify: testifyWith(context, services), trust, evidence: evidenceOf(services) };
     },
   };
 }
@@ -83,7 +83,21 @@ export async function openIdentity(context: CommandContext, request: SigningRequ
   });
   const keys: readonly PublicKey[] = [];
   const trust: TrustMaterial = { revision: root.revision, keys, roots: [root] };
-  return { signer, testify: testifyWith(context, services), trust };
+  return { signer, testify: testifyWith(context, services), trust, evidence: evidenceOf(services) };
+}
+
+/** Every kind of witness that is asked must be proved; two of one operator count as one. */
+function evidenceOf({ logs, authorities }: Services): WitnessedEvidence {
+  return { log: Math.min(1, logs.length), timestamp: Math.min(1, authorities.length) };
+}
+
+/** The trust root; where a certificate of one's own signs, with its authority added, which runs no certificate log. */
+async function rootFor(signer: Signer, root: TrustRoot): Promise<TrustRoot> {
+  const certificate = await signer.certificate?.();
+  if (certificate === undefined) return root;
+  const chain = certificate.issuers;
+  const own = { uri: "", chain, window: { start: Number.NEGATIVE_INFINITY }, operator: "" };
+  return { ...root, certificateAuthorities: [own], require: { ...root.require, sct: 0 } };
 }
 
 /** Which kinds of witness are wanted, beside those that are named. */

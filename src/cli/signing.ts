@@ -1,3 +1,4 @@
+import type { WitnessedEvidence } from "../attach.ts";
 import { TrustError } from "../errors.ts";
 import type { Testify, TrustMaterial } from "../formats/format.ts";
 import { readSmallFile } from "../keys/files.ts";
@@ -13,6 +14,8 @@ export interface Signing {
   readonly testify?: Testify | undefined;
   /** Absent where the signer's key or certificate says all. */
   readonly trust?: TrustMaterial | undefined;
+  /** What the trust roots must prove. */
+  readonly evidence?: WitnessedEvidence | undefined;
 }
 
 /** What the flags say, and how services are reached. */

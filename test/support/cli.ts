@@ -8,6 +8,8 @@ export interface CliOptions {
   /** Answers to questions, in order; without them nobody can be asked. */
   readonly answers?: readonly string[];
   readonly colors?: boolean;
+  /** Opens an address as a person's browser would. */
+  readonly openBrowser?: (url: string) => Promise<boolean>;
   readonly signal?: AbortSignal;
   /** Told what is written to standard output, as it is written. */
   readonly onOutput?: (text: string) => void;
@@ -52,6 +54,7 @@ export async function runTrust(argv: readonly string[], options: CliOptions): Pr
       yield Buffer.from(stdin);
     },
     prompt: answers === undefined ? undefined : prompt,
+    openBrowser: options.openBrowser,
     now: Date.now,
     nodeVersion: "24.0.0",
     signal: options.signal ?? new AbortController().signal,

@@ -67,7 +67,7 @@ export const command = defineCommand({
       many: true,
     },
     "expect-digest": { value: "DIGEST", summary: "attest to nothing but this digest" },
-    "dry-run": { summary: "make and prove the attestations, push nothing" },
+    "dry-run": { summary: "make and prove the attestations, push nothing; a log that witnesses them keeps its entry" },
     ...signatureRepositoryOption,
     ...registryOptions,
   },

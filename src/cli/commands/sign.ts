@@ -65,7 +65,7 @@ export const command = defineCommand({
     recursive: { short: "r", summary: "sign an index and everything below it" },
     platform: { value: "OS/ARCH", summary: "of an index, sign what is for this platform, such as linux/arm64/v8" },
     "expect-digest": { value: "DIGEST", summary: "sign nothing but this digest" },
-    "dry-run": { summary: "make and prove the signatures, push nothing" },
+    "dry-run": { summary: "make and prove the signatures, push nothing; a log that witnesses them keeps its entry" },
     ...signatureRepositoryOption,
     ...registryOptions,
   },
