@@ -109,6 +109,17 @@ function isCanonical(spki: Buffer, algorithm: KeyAlgorithm): boolean {
   );
 }
 
+/**
+ * A key from its SubjectPublicKeyInfo if that is the canonical form of a common kind, else undefined; saves the encoding that
+ * would tell. Throws what `createPublicKey` does for a point that is not on the curve.
+ */
+export function readCanonicalKey(spki: Buffer): PublicKey | undefined {
+  const algorithm = (["ecdsa-p256", "ecdsa-p384"] as const).find((one) => isCanonical(spki, one));
+  if (algorithm === undefined) return undefined;
+  const keyObject = createPublicKey({ key: spki, format: "der", type: "spki" });
+  return { keyId: keyIdOf(spki), algorithm, spki, keyObject };
+}
+
 /** Which algorithm a key object is for, public or private. Throws `KEY_UNSUPPORTED`. */
 export function algorithmOf(keyObject: KeyObject): KeyAlgorithm {
   const details = keyObject.asymmetricKeyDetails ?? {};

@@ -12,7 +12,7 @@ import {
   parseDer,
 } from "./der.ts";
 import { derBitStringOctets, derInteger, derOid, derSmallInteger, derTime } from "./der-values.ts";
-import { type PublicKey, toPublicKey } from "./public-key.ts";
+import { type PublicKey, readCanonicalKey, toPublicKey } from "./public-key.ts";
 import {
   type BasicConstraints,
   type Extension,
@@ -207,7 +207,7 @@ function readKey(spki: Buffer): PublicKey {
   if (isPlain?.(parameters) !== true) throw derError(root, "its algorithm is not supported", supportedKeys, oid);
   algorithm.end();
   try {
-    return toPublicKey(createPublicKey({ key: spki, format: "der", type: "spki" }));
+    return readCanonicalKey(spki) ?? toPublicKey(createPublicKey({ key: spki, format: "der", type: "spki" }));
   } catch (cause) {
     const found = cause instanceof TrustError ? cause.found : undefined;
     throw new TrustError("CERTIFICATE_INVALID", "the key of the certificate cannot be used", {

@@ -14,6 +14,7 @@ import {
   matchesSignature,
   parsePublicKey,
   parsePublicKeys,
+  readCanonicalKey,
   toPublicKey,
 } from "../../src/crypto/public-key.ts";
 import { TrustError } from "../../src/errors.ts";
@@ -298,3 +299,22 @@ function outcome(work: () => string): string {
     throw error;
   }
 }
+
+describe("readCanonicalKey", () => {
+  it("reads P-256 and P-384 as toPublicKey does, and leaves every other form to it", () => {
+    for (const curve of ["P-256", "P-384"]) {
+      const { publicKey } = ec(curve);
+      const { keyId, algorithm, spki } = toPublicKey(publicKey);
+      expect(readCanonicalKey(spki)).toMatchObject({ keyId, algorithm, spki });
+    }
+    for (const { publicKey } of [ec("P-521"), rsa2048, ed25519])
+      expect(readCanonicalKey(publicKey.export({ type: "spki", format: "der" }))).toBeUndefined();
+    expect(readCanonicalKey(Buffer.concat([p256Spki, Buffer.of(0)]))).toBeUndefined();
+  });
+
+  it("takes no point that is not on the curve", () => {
+    const spki = Buffer.from(p256Spki);
+    spki[spki.length - 1] = (spki.at(-1) ?? 0) ^ 1;
+    expect(() => readCanonicalKey(spki)).toThrow();
+  });
+});
