@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { toPublicKey } from "../../src/crypto/public-key.ts";
 import { parseReference } from "../../src/oci/reference.ts";
 import { isMatchedByEnforcingClusterPolicy, matchPolicies } from "../../src/policy/match.ts";
-import type { ObjectContext, PolicySet, TrustPolicy } from "../../src/policy/policy.ts";
+import type { LabelExpression, LabelSelector, ObjectContext, PolicySet, TrustPolicy } from "../../src/policy/policy.ts";
 
 const key = toPublicKey(generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey);
 const digest = `sha256:${"a".repeat(64)}`;
@@ -158,4 +158,58 @@ it("keeps the order of the set", () => {
   const policies = ["c", "a", "b"].map((name) => policy({ name }));
   const names = matchPolicies({ policies, revision: "1" }, parseReference("x")).map((match) => match.policy.name);
   expect(names).toEqual(["c", "a", "b"]);
+});
+
+describe("label selectors", () => {
+  const namespaced = (namespaceSelector: LabelSelector): Partial<TrustPolicy> => ({ match: [{ namespaceSelector }] });
+  const own = (objectSelector: LabelSelector): Partial<TrustPolicy> => ({ match: [{ objectSelector }] });
+  const expression = (operator: LabelExpression["operator"], ...values: string[]) => ({
+    matchExpressions: [{ key: "tier", operator, values }],
+  });
+
+  it.each([
+    ["In", expression("In", "web", "api"), { tier: "web" }, true],
+    ["In, another value", expression("In", "web"), { tier: "db" }, false],
+    ["In, no label", expression("In", "web"), {}, false],
+    ["NotIn", expression("NotIn", "web"), { tier: "db" }, true],
+    ["NotIn, that value", expression("NotIn", "web"), { tier: "web" }, false],
+    ["NotIn, no label", expression("NotIn", "web"), {}, true],
+    ["Exists", expression("Exists"), { tier: "" }, true],
+    ["Exists, no label", expression("Exists"), {}, false],
+    [
+      "Exists, only by the prototype",
+      { matchExpressions: [{ key: "toString", operator: "Exists", values: [] }] },
+      {},
+      false,
+    ],
+    ["DoesNotExist", expression("DoesNotExist"), {}, true],
+    ["DoesNotExist, a label", expression("DoesNotExist"), { tier: "x" }, false],
+    ["both kinds", { matchLabels: { app: "a" }, ...expression("Exists") }, { app: "a" }, false],
+  ] as const)("of an object: %s", (_, selector, labels, expected) => {
+    expect(matched(own(selector), "x", object({ labels }))).toBe(expected);
+  });
+
+  it("of a namespace use its labels", () => {
+    const selector = { matchLabels: { env: "prod" } };
+    expect(matched(namespaced(selector), "x", object({ namespaceLabels: { env: "prod" } }))).toBe(true);
+    expect(matched(namespaced(selector), "x", object({ namespaceLabels: { env: "dev" } }))).toBe(false);
+    expect(matched(namespaced(selector), "x", object({ namespaceLabels: {}, labels: { env: "prod" } }))).toBe(false);
+  });
+
+  it("of a namespace know its name without its labels, whatever those claim", () => {
+    const selector = { matchLabels: { "kubernetes.io/metadata.name": "prod" } };
+    expect(matched(namespaced(selector), "x", object({ namespace: "prod" }))).toBe(true);
+    expect(matched(namespaced(selector), "x", object({ namespace: "dev" }))).toBe(false);
+    const lying = { "kubernetes.io/metadata.name": "prod" };
+    expect(matched(namespaced(selector), "x", object({ namespace: "dev", namespaceLabels: lying }))).toBe(false);
+  });
+
+  it("of a namespace whose labels are not known apply, but are no match for the default", () => {
+    const set = { policies: [policy(namespaced({ matchLabels: { env: "prod" } }))], revision: "1" };
+    const found = matchPolicies(set, parseReference("x"), object({}));
+    expect(found).toMatchObject([{ uncertain: true }]);
+    expect(isMatchedByEnforcingClusterPolicy(found)).toBe(false);
+    const certain = matchPolicies(set, parseReference("x"), object({ namespaceLabels: { env: "prod" } }));
+    expect(isMatchedByEnforcingClusterPolicy(certain)).toBe(true);
+  });
 });
