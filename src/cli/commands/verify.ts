@@ -1,6 +1,7 @@
 import { exitCodeOf, TrustError } from "../../errors.ts";
 import { mapLimit } from "../../oci/parallel.ts";
 import { categoriesOf, type Verdict } from "../../policy/verdict.ts";
+import { fullText } from "../../policy/verdict-text.ts";
 import { annotationOption } from "../annotations.ts";
 import { defineCommand } from "../command.ts";
 import { createImageJudge } from "../image-judge.ts";
@@ -48,6 +49,7 @@ export const command = defineCommand({
       value: "TYPE",
       summary: "ask for an attestation of this type, not for a signature: spdxjson, vuln, … or a URI",
     },
+    explain: { summary: "say all that was looked for and found, authority by authority, and the next steps" },
     annotation: { ...annotationOption, summary: "annotation that the signature must carry; only with --key" },
     ...registryOptions,
   },
@@ -60,12 +62,15 @@ export const command = defineCommand({
         throw new TrustError("USAGE", "--type does not go with --recursive or --platform", {
           expected: "the digest of the platform: REPOSITORY@DIGEST",
         });
+      if (options.explain) throw new TrustError("USAGE", "--explain is for signatures: it does not go with --type");
       const { verifyAttestations } = await import("../attestations.ts");
       return verifyAttestations(context, judge, options.type, images);
     }
     const { signal } = context.io;
     const progress = createProgress(context, "verifying", images.length);
-    const results = createResults<Verdict>(context, (verdict) => formatVerdict(context.io.stdout, verdict));
+    const toText = (verdict: Verdict) =>
+      options.explain ? fullText(verdict) : formatVerdict(context.io.stdout, verdict);
+    const results = createResults<Verdict>(context, toText);
     const verdicts = await mapLimit(images, concurrency, async (image, index) => {
       const verdict = await judge.verify({ image, ...parts, signal });
       progress.step(image);
