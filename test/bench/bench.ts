@@ -13,6 +13,7 @@ import { run, tempDir } from "../support/process.ts";
 import { measureAdmission } from "./admission.ts";
 import { type Command, compare, ms, printTable, type Row } from "./compare.ts";
 import { measureCopies } from "./copy.ts";
+import { measureKeyless } from "./keyless.ts";
 import { measureMany } from "./many.ts";
 import { countColdRequests } from "./requests.ts";
 import { startStage } from "./stage.ts";
@@ -99,4 +100,5 @@ rows.push({
 });
 rows.push(...(await measureMany(dist, Math.min(rounds, 11))));
 rows.push(...(await measureCopies(dist, Math.min(rounds, 5))));
+rows.push(...(await measureKeyless()));
 printTable(rows);

@@ -83,17 +83,23 @@ function signedIn(bundle: Buffer, envelope: Uint8Array | undefined, artifact: Ui
   return { content, message: artifact };
 }
 
-const materials = new WeakMap<object, Parameters<typeof toTrustMaterial>[0]>();
+type PeerTrust = ReturnType<typeof toTrustMaterial>;
+const materials = new WeakMap<object, PeerTrust>();
+
+function peerTrustOf(root: object): PeerTrust {
+  const trust = materials.get(root) ?? toTrustMaterial(TrustedRoot.fromJSON(root));
+  materials.set(root, trust);
+  return trust;
+}
 
 /** What @sigstore/verify says. */
 export function judgeByPeer({ bundle, artifact, root, key, require = { log: 1, timestamp: 0 } }: Case): Judgement {
   try {
-    const parsed = materials.get(root) ?? TrustedRoot.fromJSON(root);
-    materials.set(root, parsed);
     const spki = key?.publicKey;
-    const trust = spki
-      ? toTrustMaterial(parsed, () => ({ publicKey: spki, validFor: () => true }))
-      : toTrustMaterial(parsed);
+    const trust =
+      spki === undefined
+        ? peerTrustOf(root)
+        : { ...peerTrustOf(root), publicKey: () => ({ publicKey: spki, validFor: () => true }) };
     const read = bundleFromJSON(JSON.parse(bundle));
     const entity = toSignedEntity(read, Buffer.from(artifact));
     new Verifier(trust, {
