@@ -23,7 +23,7 @@ const mainName = "main.cjs";
 /** Packages that nearly every command needs. */
 const lightPackages = new Set(["lru-cache"]);
 /** Commands that end soon, so that the time they take to start counts. */
-const cachedCommands = ["sign", "verify", "audit", "key", "login", "logout", "push", "completion", "help"];
+const cachedCommands = ["sign", "attest", "verify", "audit", "key", "login", "logout", "push", "completion", "help"];
 const common = { platform: "node", target: "node24", minify: true, legalComments: "none" } as const;
 
 /**
