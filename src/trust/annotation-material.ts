@@ -2,7 +2,7 @@ import { parseStrictJson } from "../crypto/json.ts";
 import { parseCertificates } from "../crypto/x509-pem.ts";
 import { TrustError } from "../errors.ts";
 import { fieldReader } from "./json-fields.ts";
-import { isSelfIssued, type LogEntry, type VerificationMaterial } from "./material.ts";
+import { isSelfIssued, type LogEntry, maxBodyBytes, type VerificationMaterial } from "./material.ts";
 
 /** The annotations of a cosign layer that hold the material of its signature. */
 export const materialAnnotations = {
@@ -60,7 +60,7 @@ function readEntry(text: string): LogEntry {
     logIndex: read.int64(payload["logIndex"], "logIndex"),
     integratedTime: Number(time),
     signedEntryTimestamp: read.bytes(bundle["SignedEntryTimestamp"], "SignedEntryTimestamp"),
-    body: read.bytes(payload["body"], "body"),
+    body: read.bytes(payload["body"], "body", maxBodyBytes),
   };
 }
 

@@ -5,6 +5,7 @@ import {
   isSelfIssued,
   type LogEntry,
   type LogProof,
+  maxBodyBytes,
   maxEntries,
   maxTimestamps,
   type VerificationMaterial,
@@ -102,7 +103,7 @@ function readEntry(value: unknown, where: string, version: BundleVersion): LogEn
     ...(time === 0n ? {} : { integratedTime: Number(time) }),
     ...(set === undefined ? {} : { signedEntryTimestamp: set }),
     ...(proof === undefined ? {} : { proof }),
-    body: read.bytes(entry["canonicalizedBody"], `${where}.canonicalizedBody`),
+    body: read.bytes(entry["canonicalizedBody"], `${where}.canonicalizedBody`, maxBodyBytes),
   };
 }
 

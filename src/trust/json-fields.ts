@@ -14,8 +14,8 @@ export interface FieldReader {
   /** Absent and null are an empty list. */
   list(value: unknown, where: string, max: number): readonly unknown[];
   text(value: unknown, where: string): string;
-  /** Standard base64, not empty. */
-  bytes(value: unknown, where: string): Buffer;
+  /** Standard base64, not empty, of at most `max` bytes; 128 KiB unless told. */
+  bytes(value: unknown, where: string, max?: number): Buffer;
   /** Lower-case hexadecimal digits, not none. */
   hex(value: unknown, where: string): Buffer;
   /** An int64 that is not negative: decimal digits as text, or a number that JavaScript has exactly. Absent is 0. */
@@ -23,6 +23,7 @@ export interface FieldReader {
   fail(where: string, expected: string, found: unknown): never;
 }
 
+const maxBytes = 128 * 1024;
 const decimal = /^(?:0|[1-9][0-9]{0,18})$/;
 const maxInt64 = 2n ** 63n - 1n;
 
@@ -52,7 +53,9 @@ export function fieldReader(code: ErrorCode, document: string): FieldReader {
       return list.length <= max ? list : fail(where, `at most ${max} values`, `${list.length} values`);
     },
     text: (value, where) => (typeof value === "string" && value !== "" ? value : fail(where, "a text", value)),
-    bytes: (value, where) => {
+    bytes: (value, where, max = maxBytes) => {
+      if (typeof value === "string" && value.length > Math.ceil(max / 3) * 4)
+        return fail(where, `at most ${max} bytes`, `${value.length} characters`);
       try {
         const bytes = decodeBase64(value, where);
         if (bytes.length > 0) return bytes;

@@ -3,6 +3,7 @@ import { findPemBlocks } from "../crypto/pem.ts";
 import type { HashName } from "../crypto/public-key.ts";
 import { TrustError } from "../errors.ts";
 import { fieldReader } from "./json-fields.ts";
+import { maxBodyBytes } from "./material.ts";
 
 /** A digest that an entry names. */
 export interface LoggedDigest {
@@ -24,7 +25,6 @@ export interface LoggedSignature {
   readonly payloadType?: string;
 }
 
-const maxBody = 4 * 1024 * 1024;
 const read = fieldReader("LOG_ENTRY_INVALID", "the log entry");
 
 /** The kinds of entry that are understood, by kind and version. One line each. */
@@ -45,7 +45,7 @@ export function parseLogBody(
   body: Buffer,
   claimed?: { readonly name: string; readonly version: string },
 ): LoggedSignature {
-  if (body.length > maxBody) read.fail("the body", `at most ${maxBody} bytes`, `${body.length} bytes`);
+  if (body.length > maxBodyBytes) read.fail("the body", `at most ${maxBodyBytes} bytes`, `${body.length} bytes`);
   const entry = read.object(parseBody(body), "the body");
   const name = read.text(entry["kind"], "kind");
   const version = read.text(entry["apiVersion"], "apiVersion");

@@ -39,6 +39,8 @@ export interface VerificationMaterial {
 /** More of either is refused: each costs signatures. */
 export const maxEntries = 32;
 export const maxTimestamps = 16;
+/** Of an entry: bodies name a certificate, a signature and digests, and take a few kilobytes. */
+export const maxBodyBytes = 128 * 1024;
 
 /** Whether a certificate names itself as its issuer, as roots do. */
 export function isSelfIssued({ issuer, subject }: Certificate): boolean {

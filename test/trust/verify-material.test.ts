@@ -512,7 +512,7 @@ describe("what is refused, with the code of its step", () => {
 });
 
 describe("bounds", () => {
-  it("refuses ten thousand entries, many timestamps and long proofs before any signature is verified", async () => {
+  it("refuses ten thousand entries, many timestamps, long proofs and large values before any signature is verified", async () => {
     const made = make(newWorld(), v2);
     const many: readonly ((material: Json) => void)[] = [
       (m) => void (m.tlogEntries = Array.from({ length: 10_000 }, () => entry(m))),
@@ -522,7 +522,12 @@ describe("bounds", () => {
         }))),
       (m) => void (proof(m).hashes = Array.from({ length: 65 }, () => proof(m).rootHash)),
     ];
-    for (const change of many) expect(await codeOfRejection(prove(made, { change }))).toBe("SIGNATURE_MALFORMED");
+    const large: typeof many = [
+      (m) => void (entry(m).canonicalizedBody = base64(Buffer.alloc(200_000))),
+      (m) => void (m.timestampVerificationData.rfc3161Timestamps[0].signedTimestamp = base64(Buffer.alloc(200_000))),
+    ];
+    for (const change of [...many, ...large])
+      expect(await codeOfRejection(prove(made, { change }))).toBe("SIGNATURE_MALFORMED");
   });
 });
 
