@@ -20,4 +20,12 @@ export { policyKindNames, policyObjectProblems } from "./policy/object-problems.
 export type { ObjectContext, PolicySet } from "./policy/policy.ts";
 export { defaultSettings, type VerifierSettings } from "./policy/settings.ts";
 export { type Outcome, type PolicyResult, type Status, type Verdict, verdictOf } from "./policy/verdict.ts";
+export {
+  errorLine,
+  findingsByWeight,
+  oneLine,
+  shortLine,
+  shortText,
+  type ToldFinding,
+} from "./policy/verdict-text.ts";
 export { createVerifier, type Verifier, type VerifierOptions, type VerifyRequest } from "./verify.ts";

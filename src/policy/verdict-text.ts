@@ -3,8 +3,9 @@ import type { SignerIdentity } from "../formats/format.ts";
 import type { PolicyResult, Satisfaction, Verdict } from "./verdict.ts";
 
 /** What a person reads at `kubectl apply`: more than this is not read. */
-const maxShort = 2000;
-const maxShortLine = 700;
+const maxShort = 1980;
+/** Longer lines are of no use on a terminal, and events keep only 1 KiB. */
+const maxShortLine = 1024;
 const maxText = 500;
 
 /** An outage must not look like tampering, so what is not a judgement on the image says so. */
@@ -28,26 +29,31 @@ export function shortText(denied: readonly Verdict[]): string {
   let length = 0;
   const fitting = lines.findIndex((line) => {
     length += Buffer.byteLength(line) + 1;
-    return length > maxShort - 30;
+    return length > maxShort;
   });
   if (fitting < 0) return lines.join("\n");
-  return [...lines.slice(0, fitting), `and ${lines.length - fitting} more images`].join("\n");
+  // Of characters of many bytes, one line may be too much.
+  const shown = fitting === 0 ? [cutBytes(lines[0] ?? "", maxShort)] : lines.slice(0, fitting);
+  return [...shown, ...(shown.length === lines.length ? [] : [`and ${lines.length - shown.length} more`])].join("\n");
 }
 
-function shortLine(verdict: Verdict): string {
+/** `image: CODE: policy NAME: message (digest…, expected…, found…). hint. Also: …`, on one line. */
+export function shortLine(verdict: Verdict): string {
   const [first, ...others] = findingsByWeight(verdict);
-  if (first === undefined) return `${oneLine(verdict.image, 200)}: ${verdict.outcome}, ${verdict.status}`;
-  const { code, category, message, expected, found, hint } = first.finding;
-  const where = first.policy === undefined ? "" : `policy ${oneLine(first.policy, 80)}: `;
-  const details = [
-    ...(expected === undefined ? [] : [`expected ${oneLine(expected, 120)}`]),
-    ...(found === undefined ? [] : [`found ${oneLine(found, 120)}`]),
-  ];
-  const about = details.length === 0 ? "" : ` (${details.join(", ")})`;
-  const codes = [...new Set(others.map(({ finding }) => finding.code))].filter((other) => other !== code);
-  const also = codes.length === 0 ? "" : ` Also: ${codes.slice(0, 5).join(", ")}.`;
-  const text = `${oneLine(verdict.image, 200)}: ${code}: ${preamble[category]}${where}${oneLine(message, 200)}${about}.${also} ${hint}.`;
-  return oneLine(text, maxShortLine);
+  const name = oneLine(verdict.image, 300);
+  if (first === undefined) return `${name}: NO_SIGNATURE: the image is not trusted`;
+  const { finding, policy } = first;
+  const where = policy === undefined ? "" : `policy ${oneLine(policy, 100)}: `;
+  const what = `${preamble[finding.category]}${where}${sentence(finding, verdict.digest)}`;
+  const more = [...new Set(others.map((other) => inShort(other, first)))].filter((short) => short !== finding.code);
+  const also = more.length === 0 ? "" : ` Also: ${more.slice(0, 5).join(", ")}.`;
+  return oneLine(`${name}: ${finding.code}: ${what}${also}`, maxShortLine);
+}
+
+/** `policy NAME CODE (AUTHORITY)`, the policy only where it is another than that of the first finding. */
+function inShort({ finding, policy }: ToldFinding, first: ToldFinding): string {
+  const where = policy === undefined || policy === first.policy ? "" : `policy ${policy} `;
+  return `${where}${finding.code}${finding.authority === undefined ? "" : ` (${finding.authority})`}`;
 }
 
 /** The findings that matter most first: why it is denied, then what only warns; before all an outage, if that is why. */
@@ -57,10 +63,40 @@ export function findingsByWeight(verdict: Verdict): readonly ToldFinding[] {
       .filter((policy) => !policy.passed && (policy.mode === "enforce") === enforcing)
       .flatMap((policy) => policy.findings.map((finding) => ({ finding, policy: policy.name })));
   const top = verdict.findings.map((finding) => ({ finding, policy: undefined }));
-  const told = [...of(true), ...top, ...of(false)];
+  // That no policy spoke is told even where it decides nothing.
+  const last = verdict.outcome === "deny" ? [] : top.filter(({ finding }) => finding.code === "NO_POLICY");
+  const told = [...of(true), ...top.filter((item) => !last.includes(item)), ...of(false), ...last];
   if (verdict.status !== "unavailable") return told;
+  // What was in the way comes first: it is the reason, and nothing is known against the image.
   const isJudgement = ({ finding }: ToldFinding) => finding.category === "untrusted" || finding.category === "usage";
   return [...told.filter((item) => !isJudgement(item)), ...told.filter(isJudgement)];
+}
+
+/** Why something could not be judged at all: `CODE: message (expected…, found…). hint`, on one line. */
+export function errorLine(error: Explained & Pick<Finding, "code">): string {
+  return oneLine(`${error.code}: ${sentence(error)}`, maxShortLine);
+}
+
+/** What an error and a finding have in common. */
+type Explained = Pick<Finding, "message" | "hint"> & {
+  readonly expected?: string | undefined;
+  readonly found?: string | undefined;
+};
+
+/** `message (digest…, expected…, found…). hint.` */
+function sentence({ message, expected, found, hint }: Explained, digest?: string): string {
+  const details = [
+    ...(digest === undefined ? [] : [`digest ${digest}`]),
+    ...(expected === undefined ? [] : [`expected ${expected}`]),
+    ...(found === undefined ? [] : [`found ${found}`]),
+  ].map((detail) => oneLine(detail, 300));
+  const about = details.length === 0 ? "" : ` (${details.join(", ")})`;
+  return `${oneLine(message, 300)}${about}. ${hint}.`;
+}
+
+function cutBytes(text: string, max: number): string {
+  const cut = Buffer.from(text).subarray(0, max).toString();
+  return cut.replace(/\ufffd*$/, "");
 }
 
 /**
@@ -154,7 +190,7 @@ function signerText(signer: SignerIdentity): string {
 }
 
 /** Image names and registry texts come from strangers: no line breaks, no terminal control, no bidirectional tricks. */
-function oneLine(text: string, max: number): string {
+export function oneLine(text: string, max: number): string {
   const clean = text.slice(0, max * 2).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu, " ");
   return clean.length > max ? `${clean.slice(0, max - 3)}...` : clean;
 }

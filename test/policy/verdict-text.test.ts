@@ -296,8 +296,14 @@ describe("the short text", () => {
     const text = shortText(many);
     expect(Buffer.byteLength(text)).toBeLessThan(2048);
     const lines = text.split("\n");
-    expect(lines.at(-1)).toBe(`and ${500 - lines.length + 1} more images`);
+    expect(lines.at(-1)).toBe(`and ${500 - lines.length + 1} more`);
     expect(shortText([untrusted("a"), untrusted("b")]).split("\n")).toHaveLength(2);
+  });
+
+  test("shows at least a part of one image, of whatever characters", () => {
+    const text = shortText([untrusted("\u{1f600}".repeat(3000)), untrusted("b")]);
+    expect(Buffer.byteLength(text)).toBeLessThan(2048);
+    expect(text).toMatch(/^\u{1f600}+/u);
   });
 
   test("is on one line and cannot steer a terminal, whatever strangers call their images", () => {
