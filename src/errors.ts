@@ -298,7 +298,7 @@ export const errorCodes = {
   },
   TRUST_ROOT_UNREACHABLE: {
     category: "unavailable",
-    hint: "Check the network path to the mirror, or give one that is at hand: trust root add --mirror file:///FOLDER",
+    hint: "Check the network path to the mirror, or give one that is at hand: --mirror file:///FOLDER",
   },
   ROOT_STALE: {
     category: "unavailable",

@@ -4,13 +4,35 @@ import { readSmallFile, refuseExisting, writeNewFiles } from "../keys/files.ts";
 import { knownRepositories } from "../trust/embedded.ts";
 import { storedRootPath, type TrustRootContext, trustRootFolder } from "../trust/open.ts";
 import { checkRootName, formatStoredRoot, isRootName, type StoredRoot } from "../trust/stored-root.ts";
+import type { WebSettings } from "../trust/tuf-web.ts";
 import type { CommandContext } from "./command.ts";
+import { plain } from "./print.ts";
+import { programVersion } from "./version.ts";
 
 /** What trust roots are opened with on the command line; see `openTrustRoot`. */
 export function trustRootContext({ io, resolvePath }: Pick<CommandContext, "io" | "resolvePath">): TrustRootContext & {
   readonly folder: string;
 } {
   return { folder: trustRootFolder(io.env, io.homeFolder), resolvePath, readFile: readSmallFile };
+}
+
+/** Flag of the commands that read mirrors. */
+export const mirrorOptions = {
+  "ca-file": { value: "FILE", summary: "certificate authority of the mirror, PEM", completes: "files" },
+} as const;
+
+/** How mirrors on the web are spoken to, as the flags and the environment say. */
+export async function webSettings(context: CommandContext, caFile: string | undefined): Promise<WebSettings> {
+  const { io, verbose, resolvePath } = context;
+  const ca = caFile === undefined ? undefined : await readSmallFile(resolvePath(caFile), "the certificate authority");
+  return {
+    ca: ca?.toString(),
+    proxyEnv: io.env,
+    userAgent: `trust/${programVersion()}`,
+    onRequest: verbose
+      ? ({ method, url, status }) => io.stderr.write(`${method} ${plain(url)} ${status ?? "no answer"}\n`)
+      : undefined,
+  };
 }
 
 /** The names of roots that may be opened: those known without being added, then the user's. */

@@ -3,6 +3,7 @@ import { knownRepository } from "./embedded.ts";
 import { toTrustRoot } from "./open.ts";
 import type { StoredRoot } from "./stored-root.ts";
 import { fetchByTuf } from "./tuf.ts";
+import type { WebSettings } from "./tuf-web.ts";
 
 /** What {@link fetchRoot} fetches, and where from. */
 export interface FetchRequest {
@@ -14,6 +15,7 @@ export interface FetchRequest {
   readonly require?: unknown;
   /** Milliseconds since 1970. */
   readonly now: number;
+  readonly web?: WebSettings | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -40,11 +42,11 @@ export async function fetchRoot({ name, mirror, target, require, now, ...request
 export async function renewRoot(
   name: string,
   stored: StoredRoot | undefined,
-  options: { readonly mirror?: string | undefined; readonly now: number; readonly signal?: AbortSignal | undefined },
+  options: Pick<FetchRequest, "now" | "web" | "signal"> & { readonly mirror?: string | undefined },
 ): Promise<StoredRoot> {
   const from = await repositoryOf(name, stored);
-  const { mirror = from.mirror, now, signal } = options;
-  const renewed = await fetchRoot({ ...from, name, mirror, require: stored?.require, now, signal });
+  const { mirror = from.mirror, ...how } = options;
+  const renewed = await fetchRoot({ ...from, ...how, name, mirror, require: stored?.require });
   // A mirror that was named once is not the one of every time.
   return { ...renewed, source: { ...renewed.source, mirror: from.mirror } as StoredRoot["source"] };
 }

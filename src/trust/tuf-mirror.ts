@@ -4,49 +4,57 @@ import type { AddressInfo } from "node:net";
 import { join, sep } from "node:path";
 import { getBuiltinModule } from "node:process";
 import { fileURLToPath } from "node:url";
-import { TrustError } from "../errors.ts";
+import { asTrustError, TrustError } from "../errors.ts";
+import { type Answer, maxTufBytes, unreadable } from "./tuf-answer.ts";
+import { openWebMirror, type WebSettings } from "./tuf-web.ts";
 
 /** A TUF repository, served on loopback for as long as somebody reads it. */
 export interface TufMirror extends AsyncDisposable {
   /** Where the client reads. */
   readonly url: string;
-  /** What could not be asked, for reasons that are not in the repository: an outage, told apart from what TUF refuses. */
-  readonly outages: readonly string[];
+  /** Why a file could not be had in the end: an outage, told apart from what TUF refuses. */
+  outage(): TrustError | undefined;
   /** What the repository does not have. */
   readonly missing: readonly string[];
 }
 
-/** TUF's own limits are lower, but for targets. */
-const maxBytes = 16 * 1024 * 1024;
-const timeout = 15_000;
-
-type Answer = { readonly status: 200; readonly body: Buffer } | { readonly status: 404 } | { readonly status: 502 };
-type Fetch = (path: string) => Promise<Answer>;
+interface Repository {
+  get(path: string): Promise<Answer>;
+  close(): void;
+}
 
 /**
  * Makes a mirror readable for the TUF client, which knows HTTP only: `https:`, `http:` (TUF signs all it says), or `file:`, a
  * folder for places without a network. Everything passes through here, so that a failure of the network is seen as one.
  * Throws `USAGE` for another kind of address, `FILE_NOT_FOUND` for a folder that is not there.
  */
-export async function openTufMirror(mirror: string, signal?: AbortSignal): Promise<TufMirror> {
-  const outages: string[] = [];
+export async function openTufMirror(mirror: string, web: WebSettings, signal?: AbortSignal): Promise<TufMirror> {
+  const url = parseMirror(mirror);
+  const repository = url.protocol === "file:" ? openFolder(await folderOf(url), url) : openWebMirror(url, web, signal);
+  const outages = new Map<string, TrustError>();
   const missing: string[] = [];
-  const fetchFile = await fetchFrom(parseMirror(mirror), outages, signal);
-  const answer = async ({ url = "/" }: IncomingMessage, response: ServerResponse) => {
-    const path = url.slice(1);
-    const found: Answer = isRepositoryPath(path) ? await fetchFile(path) : { status: 404 };
-    if (found.status === 404) missing.push(path);
-    response.writeHead(found.status).end(found.status === 200 ? found.body : undefined);
+  const answer = async ({ url: path = "/" }: IncomingMessage, response: ServerResponse) => {
+    const name = path.slice(1);
+    try {
+      const found: Answer = isRepositoryPath(name) ? await repository.get(name) : { status: 404 };
+      // Another try was good.
+      outages.delete(name);
+      if (found.status === 404) missing.push(name);
+      response.writeHead(found.status).end(found.status === 200 ? found.body : undefined);
+    } catch (error) {
+      outages.set(name, asTrustError(error));
+      response.writeHead(502).end();
+    }
   };
   const server = getBuiltinModule("node:http").createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    outages,
-    missing,
-    [Symbol.asyncDispose]: () => close(server),
+  const end = async () => {
+    repository.close();
+    await close(server);
   };
+  const outage = () => [...outages.values()][0];
+  return { url: `http://127.0.0.1:${port}`, outage, missing, [Symbol.asyncDispose]: end };
 }
 
 function close(server: Server): Promise<void> {
@@ -75,19 +83,6 @@ export function parseMirror(mirror: string): URL {
   });
 }
 
-async function fetchFrom(mirror: URL, outages: string[], signal: AbortSignal | undefined): Promise<Fetch> {
-  if (mirror.protocol === "file:") return fetchFromFolder(await folderOf(mirror), outages);
-  const base = mirror.href.replace(/\/+$/, "");
-  return async (path) => {
-    try {
-      return await fetchFromWeb(`${base}/${path}`, outages, signal);
-    } catch (error) {
-      outages.push(`${base}/${path}: ${causeOf(error)}`);
-      return { status: 502 };
-    }
-  };
-}
-
 async function folderOf(mirror: URL): Promise<string> {
   try {
     const folder = await realpath(fileURLToPath(mirror));
@@ -98,44 +93,22 @@ async function folderOf(mirror: URL): Promise<string> {
   throw new TrustError("FILE_NOT_FOUND", `the mirror ${mirror.href} is not a folder`, { expected: "a folder" });
 }
 
-function fetchFromFolder(folder: string, outages: string[]): Fetch {
-  return async (path) => {
-    try {
-      const file = await realpath(join(folder, decodeURIComponent(path)));
-      if (!file.startsWith(`${folder}${sep}`)) return { status: 404 };
-      const { size } = await stat(file);
-      if (size <= maxBytes) return { status: 200, body: await readFile(file) };
-      outages.push(`${path}: more than ${maxBytes} bytes`);
-    } catch (error) {
-      if (causeOf(error) === "ENOENT") return { status: 404 };
-      outages.push(`${path}: ${causeOf(error)}`);
-    }
-    return { status: 502 };
+function openFolder(folder: string, mirror: URL): Repository {
+  const get = async (path: string): Promise<Answer> => {
+    const file = await realpath(join(folder, decodeURIComponent(path)));
+    if (!file.startsWith(`${folder}${sep}`)) return { status: 404 };
+    const { size } = await stat(file);
+    if (size > maxTufBytes) throw unreadable(mirror, `${path}: ${size} bytes`);
+    return { status: 200, body: await readFile(file) };
   };
-}
-
-/** Some object stores say 403 of what is not there. */
-async function fetchFromWeb(url: string, outages: string[], signal: AbortSignal | undefined): Promise<Answer> {
-  const ends = [AbortSignal.timeout(timeout), ...(signal === undefined ? [] : [signal])];
-  const response = await fetch(url, { signal: AbortSignal.any(ends) });
-  if (response.status === 404 || response.status === 403) return { status: 404 };
-  if (response.status !== 200 || response.body === null) {
-    outages.push(`${url}: status ${response.status}`);
-    return { status: 502 };
-  }
-  const pieces: Uint8Array[] = [];
-  let length = 0;
-  for await (const piece of response.body) {
-    length += piece.length;
-    if (length > maxBytes) throw new Error(`more than ${maxBytes} bytes`);
-    pieces.push(piece);
-  }
-  return { status: 200, body: Buffer.concat(pieces) };
-}
-
-function causeOf(error: unknown): string {
-  const { cause } = error instanceof Error ? error : { cause: undefined };
-  const inner = cause instanceof Error ? cause : error;
-  if (inner instanceof Error && "code" in inner && typeof inner.code === "string") return inner.code;
-  return inner instanceof Error ? inner.message : "unknown";
+  return {
+    get: (path) =>
+      get(path).catch((error: unknown): Answer => {
+        if (error instanceof TrustError) throw error;
+        const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
+        if (code === "ENOENT" || code === "ENOTDIR") return { status: 404 };
+        throw unreadable(mirror, `${path}: ${code}`, error);
+      }),
+    close() {},
+  };
 }

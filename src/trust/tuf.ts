@@ -5,6 +5,7 @@ import type { initTUF as InitTUF, TUF } from "@sigstore/tuf";
 import { isJsonObject, parseStrictJson } from "../crypto/json.ts";
 import { TrustError } from "../errors.ts";
 import { openTufMirror, type TufMirror } from "./tuf-mirror.ts";
+import type { WebSettings } from "./tuf-web.ts";
 
 /** What to fetch, and what is known from before. */
 export interface TufRequest {
@@ -13,6 +14,8 @@ export interface TufRequest {
   readonly target: string;
   /** Metadata by file name; `root.json` at least, the rest protects against a rollback. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** How a mirror on the web is spoken to. */
+  readonly web?: WebSettings | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -36,15 +39,15 @@ const maxMetadataBytes = 8 * 1024 * 1024;
  * expired, everything signed and of the size and hash announced. All or nothing: what the client writes on the way goes to a
  * folder of its own. Never called while something is decided.
  *
- * Throws `TRUST_ROOT_UNREACHABLE` for an outage, `ROOT_STALE` for a repository that is past its own expiry, `TRUST_ROOT_REFUSED`
+ * Throws `TRUST_ROOT_UNREACHABLE` or `TLS_FAILED` for an outage, `ROOT_STALE` for a repository that is past its own expiry, `TRUST_ROOT_REFUSED`
  * for what TUF does not allow, `TRUST_ROOT_NOT_FOUND` where there is no such target, `USAGE`, `FILE_NOT_FOUND`.
  */
-export async function fetchByTuf({ mirror, target, metadata, signal }: TufRequest): Promise<TufResult> {
+export async function fetchByTuf({ mirror, target, metadata, web = {}, signal }: TufRequest): Promise<TufResult> {
   // A CommonJS package: bundled, it has nothing but a default export.
   const { initTUF } = (await import("@sigstore/tuf")).default;
   const folder = await mkdtemp(join(tmpdir(), "imagetrust-tuf-"));
   try {
-    await using served = await openTufMirror(mirror, signal);
+    await using served = await openTufMirror(mirror, web, signal);
     const place = await prepare(folder, served.url, metadata);
     try {
       const client = await startClient(initTUF, folder, served.url);
@@ -77,7 +80,7 @@ async function signingConfigOf(client: TUF, served: TufMirror): Promise<string |
   try {
     return await client.getTarget(signingConfigTarget);
   } catch (error) {
-    if (codeOf(error) === "TUF_FIND_TARGET_ERROR" && served.outages.length === 0) return undefined;
+    if (codeOf(error) === "TUF_FIND_TARGET_ERROR" && served.outage() === undefined) return undefined;
     throw error;
   }
 }
@@ -105,21 +108,17 @@ function expiryOf(text: string, name: string): number {
 /** The newest root is found by asking for one more. */
 const nextRoot = /^\d+\.root\.json$/;
 
-function explain(error: unknown, mirror: string, target: string, { outages, missing }: TufMirror): TrustError {
+function explain(error: unknown, mirror: string, target: string, served: TufMirror): TrustError {
   if (error instanceof TrustError) return error;
-  const [outage] = outages;
-  if (outage !== undefined)
-    return new TrustError("TRUST_ROOT_UNREACHABLE", `the mirror ${mirror} cannot be read`, {
-      found: outage,
-      cause: error,
-    });
+  const outage = served.outage();
+  if (outage !== undefined) return outage;
   if (codeOf(error) === "TUF_FIND_TARGET_ERROR")
     return new TrustError("TRUST_ROOT_NOT_FOUND", `the mirror ${mirror} has no target ${target}`, {
       expected: "the name of a target of the repository",
       hint: "Name the target with --target",
       cause: error,
     });
-  const absent = missing.find((path) => !nextRoot.test(path));
+  const absent = served.missing.find((path) => !nextRoot.test(path));
   if (absent !== undefined)
     return new TrustError("TRUST_ROOT_UNREACHABLE", `the mirror ${mirror} is not whole`, {
       expected: "a TUF repository",

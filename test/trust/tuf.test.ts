@@ -1,10 +1,14 @@
 import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { TrustError } from "../../src/errors.ts";
 import { fetchByTuf } from "../../src/trust/tuf.ts";
+import { createAuthority } from "../oci/tls.ts";
 import { codeOfRejection } from "../support/errors.ts";
 import { createTufRepository, serveRepository, writeRepository } from "../support/tuf-repository.ts";
 
@@ -157,6 +161,62 @@ describe("fetchByTuf", () => {
     expect(await codeOfRejection(fetchByTuf(request))).toBe("TRUST_ROOT_UNREACHABLE");
     await served[Symbol.asyncDispose]();
     expect(await codeOfRejection(fetchByTuf(request))).toBe("TRUST_ROOT_UNREACHABLE");
+  });
+
+  it("follows redirects, and gets over a passing failure", async () => {
+    const repository = publishedRepository();
+    await using served = await serveRepository(repository.files);
+    let failures = 1;
+    const server = createServer((request, response) => {
+      const isFailing = request.url === "/timestamp.json" && failures-- > 0;
+      response.writeHead(isFailing ? 503 : 302, { Location: `${served.url}${request.url}` }).end();
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    try {
+      const mirror = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const request = { mirror, target, metadata: { "root.json": repository.root } };
+      expect((await fetchByTuf(request)).target).toBe("one");
+      const [name] = [...repository.files.keys()].filter((path) => path.startsWith("targets/"));
+      repository.files.set(name ?? "", "eno");
+      failures = 1;
+      expect(await codeOfRejection(fetchByTuf(request))).toBe("TRUST_ROOT_REFUSED");
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+
+  it("does not follow redirects for ever", async () => {
+    const server = createServer((request, response) => response.writeHead(302, { Location: request.url }).end());
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    try {
+      const mirror = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const request = { mirror, target, metadata: { "root.json": createTufRepository().root } };
+      expect(await codeOfRejection(fetchByTuf(request))).toBe("TRUST_ROOT_UNREACHABLE");
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  });
+
+  it("trusts the certificate authority that it is given, and no stranger", async () => {
+    const authority = createAuthority();
+    const repository = publishedRepository();
+    await using served = await serveRepository(repository.files);
+    const server = createTlsServer(authority.issue("mirror", ["127.0.0.1"]), async (request, response) => {
+      const answer = await fetch(`${served.url}${request.url}`);
+      response.writeHead(answer.status).end(Buffer.from(await answer.arrayBuffer()));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    try {
+      const mirror = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const request = { mirror, target, metadata: { "root.json": repository.root } };
+      expect((await fetchByTuf({ ...request, web: { ca: authority.cert } })).target).toBe("one");
+      expect(await codeOfRejection(fetchByTuf(request))).toBe("TLS_FAILED");
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
   });
 
   it("names the target that the repository does not have", async () => {

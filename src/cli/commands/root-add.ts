@@ -6,7 +6,7 @@ import type { StoredRoot } from "../../trust/stored-root.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { formatRoot, type PrintedRoot, toPrintedRoot } from "../print-root.ts";
 import { createResults } from "../results.ts";
-import { refuseTaken, storeRoot, trustRootContext } from "../trust-roots.ts";
+import { mirrorOptions, refuseTaken, storeRoot, trustRootContext, webSettings } from "../trust-roots.ts";
 
 const minima = ["log", "timestamp", "sct"] as const;
 
@@ -15,6 +15,7 @@ interface Options {
   readonly "tuf-root": string | undefined;
   readonly mirror: string | undefined;
   readonly target: string;
+  readonly "ca-file": string | undefined;
   readonly require: readonly (typeof minima)[number][];
 }
 
@@ -46,6 +47,7 @@ export const command = defineCommand({
     "tuf-root": { value: "FILE", summary: "root.json of a TUF repository; goes with --mirror", completes: "files" },
     mirror: { value: "URL", summary: "where the TUF repository is: https://… or file:///FOLDER" },
     target: { value: "NAME", summary: "the target to fetch", default: "trusted_root.json" },
+    ...mirrorOptions,
     require: { value: "EVIDENCE", summary: "evidence that every signature must have", choices: minima, many: true },
   },
   async run(context, { name }, options) {
@@ -77,6 +79,7 @@ async function readRoot(context: CommandContext, name: string, options: Options)
   if (file !== undefined || tufRoot === undefined || mirror === undefined)
     throw new TrustError("USAGE", "it is not said what to add", { expected: "--file, or --tuf-root and --mirror" });
   const metadata = { "root.json": await read(tufRoot, "the root of the TUF repository") };
+  const web = await webSettings(context, options["ca-file"]);
   const { fetchRoot } = await import("../../trust/refresh.ts");
-  return fetchRoot({ name, mirror, target, metadata, ...require, now, signal: context.io.signal });
+  return fetchRoot({ name, mirror, target, metadata, ...require, now, web, signal: context.io.signal });
 }

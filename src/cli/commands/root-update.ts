@@ -3,10 +3,11 @@ import { defaultTrustRoot } from "../../trust/embedded.ts";
 import { readStoredRoot, type TrustRootContext, toTrustRoot } from "../../trust/open.ts";
 import type { StoredRoot } from "../../trust/stored-root.ts";
 import { checkRootName } from "../../trust/stored-root.ts";
+import type { WebSettings } from "../../trust/tuf-web.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { formatFinding, paint, plain } from "../print.ts";
 import { createResults } from "../results.ts";
-import { rootNames, storeRoot, trustRootContext } from "../trust-roots.ts";
+import { mirrorOptions, rootNames, storeRoot, trustRootContext, webSettings } from "../trust-roots.ts";
 
 /** What became of a root; plain JSON. */
 type Updated =
@@ -37,19 +38,20 @@ export const command = defineCommand({
   arguments: { name: { summary: "the name of the trust root; all that TUF renews by default", optional: true } },
   options: {
     mirror: { value: "URL", summary: "read this mirror instead, this time: https://… or file:///FOLDER" },
+    ...mirrorOptions,
   },
-  async run(context, { name }, { mirror }) {
-    const roots = trustRootContext(context);
+  async run(context, { name }, { mirror, "ca-file": caFile }) {
+    const roots = { ...trustRootContext(context), mirror, web: await webSettings(context, caFile) };
     const names = name === undefined ? await renewable(roots) : [name];
     const results = createResults<Updated>(context, (updated) => formatUpdated(context, updated));
     if (name !== undefined) {
-      results.add(await updateRoot(context, roots, name, mirror), 0);
+      results.add(await updateRoot(context, roots, name), 0);
       results.end();
       return 0;
     }
     const all: Updated[] = [];
     for (const [index, each] of names.entries()) {
-      const updated = await updateRoot(context, roots, each, mirror).catch((error: unknown): Updated => {
+      const updated = await updateRoot(context, roots, each).catch((error: unknown): Updated => {
         context.io.signal.throwIfAborted();
         return { name: each, status: "failed", error: toFinding(asTrustError(error)) };
       });
@@ -61,24 +63,27 @@ export const command = defineCommand({
   },
 });
 
+/** The user's roots, and how mirrors are read. */
+interface Roots extends TrustRootContext {
+  readonly folder: string;
+  readonly mirror: string | undefined;
+  readonly web: WebSettings;
+}
+
 /** What was never fetched is not fetched by itself, but for the root that is meant where none is named. */
-async function renewable(roots: TrustRootContext & { readonly folder: string }): Promise<readonly string[]> {
+async function renewable(roots: Roots): Promise<readonly string[]> {
   const names = await rootNames(roots.folder);
   const stored = await Promise.all(names.map((name) => readStoredRoot(name, roots).catch(() => undefined)));
   return names.filter((name, index) => name === defaultTrustRoot || stored[index]?.source.kind === "tuf");
 }
 
-async function updateRoot(
-  context: CommandContext,
-  roots: TrustRootContext & { readonly folder: string },
-  name: string,
-  mirror: string | undefined,
-): Promise<Updated> {
+async function updateRoot(context: CommandContext, roots: Roots, name: string): Promise<Updated> {
   checkRootName(name);
   const { io } = context;
+  const { mirror, web } = roots;
   const { renewRoot } = await import("../../trust/refresh.ts");
   const before = await readStoredRoot(name, roots);
-  const renewed = await renewRoot(name, before, { mirror, now: io.now(), signal: io.signal });
+  const renewed = await renewRoot(name, before, { mirror, web, now: io.now(), signal: io.signal });
   await storeRoot(roots.folder, renewed, true);
   return describeRoot(renewed, before);
 }
