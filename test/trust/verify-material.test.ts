@@ -17,6 +17,7 @@ import { createAuthority } from "../support/sigstore/authority.ts";
 import { githubIssuer } from "../support/sigstore/claims.ts";
 import { base64 } from "../support/sigstore/jcs.ts";
 import { logKey } from "../support/sigstore/log-key.ts";
+import { trustedRootOf } from "../support/sigstore/world.ts";
 import { codeSigning, ecKey, ed25519Key, eku, extension, issue, keyUsage, oid, rsaKey } from "../support/x509.ts";
 import { type Json, type MadeSpec, make, newWorld, prove, rootOf, signedAt } from "./made-bundle.ts";
 
@@ -206,6 +207,74 @@ describe("what is accepted", () => {
       json.certificateAuthorities = [{ ...own, certChain: { certificates } }, own];
     });
     expect((await prove(make(world), { root })).counts.sct).toBe(1);
+  });
+
+  it("takes a timestamp's certificates from the token where the root has only what issued them", async () => {
+    const world = newWorld();
+    const withChain = make(world, { ...v2, timestamps: [{ certificates: true }] });
+    const without = make(world, v2);
+    for (const kept of [1, 2]) {
+      const root = rootOf(world, (json) => {
+        const { certChain } = json.timestampAuthorities[0];
+        certChain.certificates = certChain.certificates.slice(-kept);
+      });
+      expect((await prove(withChain, { root })).counts.timestamp).toBe(1);
+      expect(await codeOfRejection(prove(without, { root }))).toBe("EVIDENCE_MISSING");
+    }
+  });
+
+  it("lets no authority borrow the window of another", async () => {
+    const made = make(newWorld(), v2);
+    const stranger = newWorld();
+    const root = rootOf(made.world, (json) => {
+      const [own] = json.timestampAuthorities;
+      const [other] = trustedRootOf(stranger).timestampAuthorities;
+      json.timestampAuthorities = [{ ...own, validFor: { ...own.validFor, end: iso(signedAt - 1000) } }, other];
+    });
+    expect(await codeOfRejection(prove(made, { root }))).toBe("TIMESTAMP_INVALID");
+  });
+
+  it("knows a log or an authority that has several windows", async () => {
+    const made = make(newWorld(), stamped);
+    const root = rootOf(made.world, (json) => {
+      const past = { start: iso(0), end: iso(1000) };
+      const [log] = json.tlogs;
+      const [tsa] = json.timestampAuthorities;
+      const [ct] = json.ctlogs;
+      json.tlogs.unshift({ ...log, publicKey: { ...log.publicKey, validFor: past } });
+      json.timestampAuthorities.unshift({ ...tsa, validFor: past });
+      json.ctlogs.unshift({ ...ct, publicKey: { ...ct.publicKey, validFor: past } });
+    });
+    expect((await prove(made, { root })).counts).toEqual({ log: 1, timestamp: 1, logOrTimestamp: 2, sct: 1 });
+  });
+
+  it("counts operators, not logs or entries", async () => {
+    const made = make(newWorld(), { ...stamped, entries: ["dsse 0.0.1", "intoto 0.0.2", "hashedrekord 0.0.2"] });
+    expect((await prove(made)).counts.log).toBe(2);
+    const root = rootOf(made.world, (json) => {
+      json.mediaType = "application/vnd.dev.sigstore.trustedroot.v0.2+json";
+      for (const log of json.tlogs) log.operator = "one.test";
+    });
+    const proved = await prove(made, { root });
+    expect([proved.logs.length, proved.counts.log]).toEqual([3, 1]);
+    const require = { log: 2, timestamp: 0, logOrTimestamp: 0, sct: 0 };
+    expect(await codeOfRejection(prove(made, { root, require }))).toBe("EVIDENCE_MISSING");
+  });
+
+  it("proves entries of Rekor v1 by the tree alone, where a timestamp says when", async () => {
+    const made = make(newWorld(), stamped);
+    const change = (material: Json) => void delete material.tlogEntries[0].inclusionPromise;
+    const proved = await prove(made, { change });
+    expect(proved.times.map(({ source }) => source)).toEqual(["timestamp"]);
+    expect(proved.logs[0]?.integratedAt).toBeUndefined();
+    const root = rootOf(made.world, (json) => void (json.tlogs[0].publicKey.validFor.end = iso(signedAt - 1000)));
+    expect(await codeOfRejection(prove(made, { change, root }))).toBe("LOG_ENTRY_INVALID");
+  });
+
+  it("proves entries by the promise alone, in version 0.1", async () => {
+    const made = make(newWorld());
+    const change = (material: Json) => void delete material.tlogEntries[0].inclusionProof;
+    expect((await prove(made, { change, version: "0.1" })).counts.log).toBe(1);
   });
 
   it("leaves out what it does not know: entries, SCTs and timestamps of others", async () => {
