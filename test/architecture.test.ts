@@ -27,6 +27,7 @@ const layers: readonly (readonly string[])[] = [
     "src/sign.ts",
     "src/attest.ts",
     "src/blob.ts",
+    "src/verify-blob.ts",
     "src/copy.ts",
     "src/audit.ts",
     "src/clean.ts",

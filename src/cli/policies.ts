@@ -1,20 +1,14 @@
 import { TrustError } from "../errors.ts";
-import { loadPublicKeys } from "../keys/index.ts";
 import { type AllowAddress, createLocalAddressFilter } from "../oci/address.ts";
 import { createHttpRegistry } from "../oci/http-registry.ts";
 import type { Registry } from "../oci/registry.ts";
-import type { Authority, KeyAuthority, NonEmpty, PolicySet } from "../policy/policy.ts";
+import type { Authority, PolicySet } from "../policy/policy.ts";
 import { defaultSettings, type VerifierSettings } from "../policy/settings.ts";
 import { createVerifier, type Verifier, type VerifierOptions } from "../verify.ts";
 import { parseAnnotations } from "./annotations.ts";
+import { type AuthorityFlags, authoritiesOf, authorityFlagsIn, authorityOptions } from "./authorities.ts";
 import type { CommandContext } from "./command.ts";
-import {
-  certificateFlagIn,
-  type IdentityFlags,
-  identityAuthority,
-  identityOptions,
-  openTrustedRoot,
-} from "./identity-options.ts";
+import { openTrustedRoot } from "./identity-options.ts";
 import { connectionOf, type RegistryFlags } from "./registry.ts";
 import { signatureRepositoryOf, signatureRepositoryOption } from "./signature-repository.ts";
 import type { State } from "./state.ts";
@@ -23,14 +17,7 @@ const noMatchChoices = ["deny", "warn", "allow"] as const;
 
 /** Flags of the commands that judge images: whom to trust. */
 export const policyOptions = {
-  key: {
-    short: "k",
-    value: "KEY",
-    summary: "public key of a trusted signer: a file, or env://NAME; of several keys any one is enough",
-    many: true,
-    completes: "files",
-  },
-  ...identityOptions,
+  ...authorityOptions,
   policy: {
     short: "p",
     value: "PATH",
@@ -57,8 +44,7 @@ export const policyOptions = {
   ...signatureRepositoryOption,
 } as const;
 
-interface PolicyFlags extends IdentityFlags {
-  readonly key: readonly string[];
+interface PolicyFlags extends AuthorityFlags {
   readonly policy: readonly string[];
 }
 
@@ -86,25 +72,13 @@ async function policiesOf(
   annotations: readonly string[],
 ): Promise<PolicySet> {
   const required = parseAnnotations(annotations);
-  const [first, ...others] = flags.key;
-  const certificateFlag = certificateFlagIn(flags);
-  const named = [
-    ...(first === undefined ? [] : ["--key"]),
-    ...(certificateFlag === undefined ? [] : [`--${certificateFlag}`]),
-    ...(flags.policy.length === 0 ? [] : ["--policy"]),
-  ];
+  const named = [...authorityFlagsIn(flags), ...(flags.policy.length === 0 ? [] : ["--policy"])];
   if (named.length !== 1)
     throw new TrustError("USAGE", "say whom to trust, with a key, with the name in a certificate, or with policies", {
       expected: "one of --key KEY, --certificate-identity NAME, and --policy PATH",
       found: named.length === 0 ? "none of them" : named.join(" and "),
     });
-  if (first !== undefined) {
-    const root =
-      flags["trusted-root"] === undefined ? {} : { root: await openTrustedRoot(context, flags["trusted-root"]) };
-    const toAuthority = (reference: string) => authorityOf(context, reference, { ...root, annotations: required });
-    return trusting([await toAuthority(first), ...(await Promise.all(others.map(toAuthority)))]);
-  }
-  if (certificateFlag !== undefined) return trusting([await identityAuthority(context, flags, required)]);
+  if (flags.policy.length === 0) return trusting(await authoritiesOf(context, flags, required));
   if (annotations.length > 0)
     throw new TrustError("USAGE", "annotations go with --key or --certificate-identity", {
       hint: "Write the annotations into the authority of the policy",
@@ -117,18 +91,8 @@ async function policiesOf(
   return loadPolicies(flags.policy, context.io.folder, (name) => openTrustedRoot(context, name));
 }
 
-async function authorityOf(
-  { io, resolvePath }: CommandContext,
-  reference: string,
-  more: Pick<KeyAuthority, "annotations" | "root">,
-): Promise<Authority> {
-  const [first, ...others] = await loadPublicKeys(reference, { env: io.env, resolvePath });
-  if (first === undefined) throw new TrustError("KEY_NOT_FOUND", `${reference} holds no public key`);
-  return { kind: "key", name: reference, keys: [first, ...others], ...more };
-}
-
 /** A policy made of flags. Its revision need not be known elsewhere: it lives as long as the command. */
-function trusting(authorities: NonEmpty<Authority>): PolicySet {
+function trusting(authorities: readonly Authority[]): PolicySet {
   const policy = {
     name: "command-line",
     mode: "enforce",

@@ -18,15 +18,17 @@ export function objectionTo(
   situation: Situation,
 ): Objection | undefined {
   return (
-    refused(proof) ??
-    outdatedRoot(authority, situation.now) ??
     revoked(policy, proof) ??
-    keyObjection(authority, proof, situation.now) ??
-    outOfTime(proof, situation.now) ??
+    authorityObjection(authority, proof, situation.now) ??
     missingAnnotation(authority, proof) ??
     identityObjection(policy, proof, situation.ref) ??
     staleness(policy, proof, situation)
   );
+}
+
+/** The same for the authority alone, whatever the policy: evidence, roots, and the time of keys and certificates. */
+export function authorityObjection(authority: Authority, proof: VerifiedSignature, now: number): Objection | undefined {
+  return refused(proof) ?? outdatedRoot(authority, now) ?? keyObjection(authority, proof, now) ?? outOfTime(proof, now);
 }
 
 /** When a signature that counts now stops counting, milliseconds since 1970; infinity where time alone does not end it. */

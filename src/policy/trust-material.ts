@@ -1,10 +1,15 @@
 import { createHash } from "node:crypto";
 import type { TrustMaterial } from "../formats/format.ts";
 import type { MatchedPolicy } from "./match.ts";
+import type { Authority } from "./policy.ts";
 
 /** What the policies that matched believe in, each thing once: keys, certificate authorities, and trust roots. */
 export function trustOf(matched: readonly MatchedPolicy[]): TrustMaterial {
-  const authorities = matched.flatMap(({ policy, excluded }) => (excluded ? [] : policy.authorities));
+  return trustIn(matched.flatMap(({ policy, excluded }) => (excluded ? [] : policy.authorities)));
+}
+
+/** What authorities believe in. */
+export function trustIn(authorities: readonly Authority[]): TrustMaterial {
   const keys = authorities.flatMap((authority) => (authority.kind === "key" ? authority.keys : []));
   const certificates = authorities.flatMap((authority) => (authority.kind === "certificate" ? [authority.trust] : []));
   const roots = authorities.flatMap((authority) => ("root" in authority ? [authority.root] : []));

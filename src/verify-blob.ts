@@ -1,0 +1,159 @@
+import { createHash } from "node:crypto";
+import { digestOf } from "./crypto/digest.ts";
+import { readJsonMembers } from "./crypto/json.ts";
+import { TrustError } from "./errors.ts";
+import { type BlobClaim, parseBlobBundle } from "./formats/blob-bundle.ts";
+import {
+  countAttestation,
+  type Proof,
+  type SignatureBundle,
+  type SignerIdentity,
+  type VerifiedSignature,
+} from "./formats/format.ts";
+import { proveBlob } from "./formats/prove-blob.ts";
+import { sigstoreBundle } from "./formats/sigstore-bundle.ts";
+import { bundleOf } from "./formats/sigstore-bundle-parse.ts";
+import { countedFor, expectedOf } from "./policy/authority.ts";
+import { authorityObjection } from "./policy/counting.ts";
+import type { Authority } from "./policy/policy.ts";
+import { trustIn } from "./policy/trust-material.ts";
+
+/** What stands beside a file: a signature of it, or an attestation about it. Claims. */
+export type FileClaim =
+  | { readonly kind: "signature"; readonly claim: BlobClaim }
+  | { readonly kind: "statements"; readonly bundles: readonly SignatureBundle[] };
+
+/** What is proved about a file. */
+export interface VerifiedFile {
+  /** Hex SHA-256. */
+  readonly sha256: string;
+  readonly signer: SignerIdentity;
+  /** RFC 3339 UTC; only a proved time. */
+  readonly signedAt?: string;
+  /** What an attestation says, and of which type. */
+  readonly attestation?: { readonly predicateType: string; readonly statement: Uint8Array };
+}
+
+const maxBundles = 100;
+
+/**
+ * Reads a bundle, of either kind; bundles of attestations one on a line, as GitHub's command line downloads them; or what
+ * older cosigns write. Throws `SIGNATURE_MALFORMED`.
+ */
+export function parseFileClaim(bytes: Uint8Array): FileClaim {
+  const lines = linesOf(bytes);
+  if (lines.length === 1 && !isEnvelope(bytes)) return { kind: "signature", claim: parseBlobBundle(bytes) };
+  if (lines.length > maxBundles)
+    throw new TrustError("SIGNATURE_MALFORMED", "there are too many bundles in the file", {
+      expected: `at most ${maxBundles}`,
+      found: `${lines.length} and more`,
+    });
+  return { kind: "statements", bundles: lines.map((line) => bundleOf(line, digestOf(line))) };
+}
+
+function isEnvelope(bytes: Uint8Array): boolean {
+  return readJsonMembers(bytes, "the bundle").has("dsseEnvelope");
+}
+
+/** The lines, where the first two look like documents by themselves; else all of it is one. */
+function linesOf(bytes: Uint8Array): readonly Buffer[] {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const lines: Buffer[] = [];
+  for (let at = 0; at < buffer.length && lines.length <= maxBundles; ) {
+    const found = buffer.indexOf("\n", at);
+    const end = found < 0 ? buffer.length : found;
+    if (buffer.toString("latin1", at, Math.min(end, at + 100)).trim() !== "") lines.push(buffer.subarray(at, end));
+    at = end + 1;
+  }
+  const areDocuments = lines.length > 1 && lines.slice(0, 2).every(looksWhole);
+  return areDocuments ? lines : [buffer];
+}
+
+function looksWhole(line: Buffer): boolean {
+  return line.length > 1 && line[0] === 0x7b && line.subarray(-10).toString("latin1").trimEnd().endsWith("}");
+}
+
+/**
+ * Verifies a file of any size, read piece by piece, against a claim: it must be by one of the authorities. `predicateType`:
+ * an attestation of that type is wanted; without it a signature or any attestation will do. Throws `SUBJECT_MISMATCH`,
+ * `SIGNER_NOT_TRUSTED`, `PREDICATE_TYPE_MISMATCH`, `CONTENT_TOO_LARGE`, and the codes of proofs and objections.
+ */
+export async function verifyFile(
+  authorities: readonly Authority[],
+  claim: FileClaim,
+  pieces: AsyncIterable<Uint8Array>,
+  { now, predicateType }: { readonly now: number; readonly predicateType?: string | undefined },
+): Promise<VerifiedFile> {
+  const trust = trustIn(authorities);
+  if (claim.kind === "signature") {
+    if (predicateType !== undefined) throw anotherType(predicateType, "a signature");
+    const proof = await proveBlob(claim.claim, pieces, trust, now);
+    return { sha256: proof.subject.slice("sha256:".length), ...countedBy(authorities, proof, now) };
+  }
+  const hash = createHash("sha256");
+  for await (const piece of pieces) hash.update(piece);
+  const sha256 = hash.digest("hex");
+  const failures: unknown[] = [];
+  for (const bundle of claim.bundles) {
+    try {
+      const proof = await sigstoreBundle.verify(bundle, `sha256:${sha256}`, trust, now);
+      return { sha256, ...statedBy(authorities, proof, now, predicateType) };
+    } catch (error) {
+      if (!(error instanceof TrustError)) throw error;
+      failures.push(error);
+    }
+  }
+  throw failures[0];
+}
+
+function statedBy(
+  authorities: readonly Authority[],
+  proof: Proof,
+  now: number,
+  predicateType: string | undefined,
+): Omit<VerifiedFile, "sha256"> {
+  if (proof.kind === "signature") {
+    if (predicateType !== undefined) throw anotherType(predicateType, "a signature");
+    return countedBy(authorities, proof, now);
+  }
+  const { statement } = proof;
+  if (predicateType !== undefined && proof.predicateType !== predicateType)
+    throw anotherType(predicateType, proof.predicateType.slice(0, 200));
+  const attestation = { predicateType: proof.predicateType, statement };
+  return { ...countedBy(authorities, countAttestation(proof), now), attestation };
+}
+
+function anotherType(expected: string, found: string): TrustError {
+  return new TrustError("PREDICATE_TYPE_MISMATCH", "the file has no attestation of the type wanted", {
+    expected,
+    found,
+  });
+}
+
+/** Whose it is, of the first authority that counts it; or why it does not count. */
+function countedBy(
+  authorities: readonly Authority[],
+  proof: VerifiedSignature,
+  now: number,
+): Pick<VerifiedFile, "signer" | "signedAt"> {
+  const failures: TrustError[] = [];
+  for (const authority of authorities) {
+    const counted = countedFor(authority, proof)?.proof;
+    if (counted === undefined) continue;
+    const objection = authorityObjection(authority, counted, now);
+    if (objection === undefined) {
+      const [signedAt] = counted.signedAt;
+      return { signer: counted.signer, ...(signedAt === undefined ? {} : { signedAt }) };
+    }
+    const { code, message, ...details } = objection;
+    failures.push(new TrustError(code, message, details));
+  }
+  const { signer } = proof;
+  throw (
+    failures[0] ??
+    new TrustError("SIGNER_NOT_TRUSTED", "the file is signed by somebody else", {
+      expected: authorities.slice(0, 5).map(expectedOf).join("; "),
+      found: signer.kind === "key" ? `key ${signer.keyId.slice(0, 16)}` : `${signer.subject} of ${signer.issuer}`,
+    })
+  );
+}
