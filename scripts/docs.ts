@@ -1,5 +1,8 @@
-/** Writes the pages that are made from the code: docs/cli.md, docs/errors.md, policies/schema.json. */
-import { mkdirSync, writeFileSync } from "node:fs";
+/**
+ * Writes the pages that are made from the code: docs/cli.md, docs/errors.md, docs/policy.md, policies/schema.json and
+ * policies/crds/.
+ */
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ArgumentSpec, Command, OptionSpec } from "../src/cli/command.ts";
 import { globalOptions } from "../src/cli/command.ts";
@@ -7,6 +10,8 @@ import { aboutOption, flagsOf, usageOf } from "../src/cli/help.ts";
 import { commandTable } from "../src/cli/table.ts";
 import { type ErrorCategory, errorCodes, exitCodes } from "../src/errors.ts";
 import { policyJsonSchema } from "../src/policy/schema.ts";
+import { crdPages } from "./crds.ts";
+import { fieldTable } from "./fields.ts";
 
 const note = "<!-- Made by `npm run docs`; edit the code instead. -->";
 
@@ -16,6 +21,8 @@ export async function generatedPages(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ["docs/cli.md", cliPage(commands)],
     ["docs/errors.md", errorsPage()],
+    ["docs/policy.md", policyPage()],
+    ...crdPages("Made by `npm run docs`; edit the code instead."),
     ["policies/schema.json", `${JSON.stringify(policyJsonSchema(), undefined, 2)}\n`],
   ]);
 }
@@ -103,6 +110,15 @@ object \`{"error": {"code", "category", "message", "expected", "found", "hint"}}
 objects are \`findings\`. Codes stay; messages may change.
 
 ${sections.join("\n")}`;
+}
+
+/** The guide, written by hand, with the tables of fields where it says `{{fields KIND}}`, or `{{fields KIND but OTHER}}`. */
+function policyPage(): string {
+  const guide = readFileSync(join(import.meta.dirname, "policy-guide.md"), "utf8");
+  const filled = guide.replaceAll(/^\{\{fields (\w+)(?: but (\w+))?\}\}$/gm, (_, kind: string, other?: string) =>
+    fieldTable(kind, other),
+  );
+  return `<!-- Made by \`npm run docs\` from scripts/policy-guide.md and the schema; edit those instead. -->\n\n${filled}`;
 }
 
 function cell(text: string): string {

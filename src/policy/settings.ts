@@ -12,7 +12,7 @@ export interface VerifierLimits {
   readonly timeout: number;
 }
 
-/** Settings of a verifier (policies/README.md, "Settings"). All durations in milliseconds. */
+/** Settings of a verifier (docs/policy.md, "Settings"). All durations in milliseconds. */
 export interface VerifierSettings {
   /** What happens to an image that no enforcing cluster policy matches. */
   readonly noMatch: "deny" | "allow" | "warn";
