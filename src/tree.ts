@@ -187,10 +187,10 @@ async function grow(registry: Registry, home: RepositoryName, growing: Growing):
 async function judgeAll(
   found: FoundAttached,
   read: ReadContent,
-  { image, judge }: TreeRequest,
+  { image, judge, maxAttached = defaultMax }: TreeRequest,
 ): Promise<ReadonlyMap<Digest, Judgements> | undefined> {
   if (judge === undefined) return undefined;
-  const places = placesIn(found, read);
+  const places = placesIn(found, read, maxAttached);
   const subjects = [...new Set(found.attached.map(({ subject }: Attached) => subject))];
   const judged = await mapLimit(subjects, 4, async (subject) => {
     return [subject, await judgeSignatures(places, { ...image, digest: subject }, subject, judge)] as const;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Judge } from "../src/attached/judgement.ts";
 import { attestImage } from "../src/attest.ts";
+import { digestOf } from "../src/crypto/digest.ts";
 import { formats } from "../src/formats/index.ts";
 import type { Signer } from "../src/keys/signer.ts";
 import { createHttpRegistry } from "../src/oci/http-registry.ts";
@@ -258,6 +259,24 @@ describe("a hostile registry", () => {
     expect(tree.complete).toBe(false);
     expect(tree.findings.map(({ code }) => code)).toContain("EVIDENCE_INCOMPLETE");
     expect(running.requests.length).toBeLessThan(1_100);
+  });
+
+  test("with thousands of layers under one tag is bounded as well", async () => {
+    const running = await serveRegistry();
+    const image = await imageAt(running);
+    const layers = Array.from({ length: 3_000 }, (_, i) => ({
+      ...descriptorOf(Buffer.from(`${i}`), "application/vnd.dev.cosign.simplesigning.v1+json"),
+      annotations: { "dev.cosignproject.cosign/signature": "AAAA" },
+    }));
+    const config = descriptorOf(Buffer.from("{}"), mediaTypes.empty);
+    const { bytes, mediaType } = manifestOf({ config, layers }, []);
+    running.manifests.set(`app/${tagOf(image.descriptor, ".sig")}`, { bytes, mediaType });
+    running.manifests.set(`app/${digestOf(bytes)}`, { bytes, mediaType });
+    running.requests.length = 0;
+    const tree = await look(running, { judge: trusting(release) });
+    expect(tree.complete).toBe(false);
+    expect(tree.attached).toHaveLength(1_000);
+    expect(running.requests.length).toBeLessThan(2_100);
   });
 
   test("with a chain of referrers without end is cut off", async () => {

@@ -12,6 +12,7 @@ import { asTrustError } from "../errors.ts";
 import { envelopeMediaType } from "../formats/cosign-attestation.ts";
 import { simpleSigningMediaType } from "../formats/cosign-signature.ts";
 import type { Descriptor } from "../oci/manifest.ts";
+import { mapLimit } from "../oci/parallel.ts";
 import type { Attached } from "./find.ts";
 import { type AttachedKind, kindOf, type ReadBlob } from "./kind.ts";
 
@@ -48,6 +49,7 @@ export interface ReadArtifact {
   readonly layer?: Descriptor;
 }
 
+const readsAtOnce = 8;
 /** Larger ones are described by their labels. */
 const maxDecoded = 8 * 1024 * 1024;
 const notation = "application/vnd.cncf.notary.signature";
@@ -93,8 +95,10 @@ export async function describeArtifact(
         },
       },
     ];
-  const wanted = (tag !== undefined || isOci11 ? layers : layers.slice(0, 1)).slice(0, Math.max(1, maxItems));
-  return Promise.all(wanted.map((layer) => describeLayer(layer, { base, said, isNotation: isNotation(item), read })));
+  const wanted = (tag !== undefined || isOci11 ? layers : layers.slice(0, 1)).slice(0, Math.max(0, maxItems) + 1);
+  return mapLimit(wanted, readsAtOnce, (layer) =>
+    describeLayer(layer, { base, said, isNotation: isNotation(item), read }),
+  );
 }
 
 interface Around {

@@ -8,14 +8,14 @@ import type { Attached, FoundAttached } from "./find.ts";
 export type ReadContent = (descriptor: Pick<Descriptor, "digest" | "size">, maxBytes: number) => Promise<Buffer>;
 
 /** The places of signatures as a search has read them already: formats look in them without a request, but for blobs. */
-export function placesIn(found: FoundAttached, read: ReadContent): EvidencePlaces {
+export function placesIn(found: FoundAttached, read: ReadContent, maxSignatures: number): EvidencePlaces {
   const manifests = new Map<Digest, FetchedManifest>(
     found.attached.map(({ root }) => [root.descriptor.digest, { descriptor: root.descriptor, bytes: root.bytes }]),
   );
   const tags = new Map(found.attached.flatMap(({ tag, root }) => (tag === undefined ? [] : [[tag, root] as const])));
   const bySubject = Map.groupBy(found.attached.filter(isReferrer), ({ subject }) => subject);
   return {
-    maxSignatures: Number.MAX_SAFE_INTEGER,
+    maxSignatures,
     async referrers(subject) {
       const descriptors = (bySubject.get(subject) ?? []).map(({ root }) => root.descriptor);
       return { descriptors, complete: found.complete };
