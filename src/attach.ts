@@ -1,8 +1,7 @@
 import { type Digest, digestOf } from "./crypto/digest.ts";
-import { formatPem } from "./crypto/pem.ts";
 import { TrustError } from "./errors.ts";
-import type { Backing, MadeSignature, SignatureBundle, SignatureFormat, TrustMaterial } from "./formats/format.ts";
-import type { Signer } from "./keys/signer.ts";
+import type { MadeSignature, SignatureBundle, SignatureFormat, TrustMaterial } from "./formats/format.ts";
+import { requireEvidence, type WitnessedEvidence } from "./formats/made-trust.ts";
 import type { EvidencePlaces } from "./oci/evidence-places.ts";
 import { type Descriptor, mediaTypes } from "./oci/manifest.ts";
 import { openPlaces } from "./oci/places.ts";
@@ -25,24 +24,6 @@ export interface Attaching {
   /** Milliseconds since 1970; certificates are judged then. */
   readonly now: number;
   readonly signal?: AbortSignal | undefined;
-}
-
-/** How many distinct logs and timestamp authorities have witnessed a signature, at the least. */
-export interface WitnessedEvidence {
-  readonly log: number;
-  readonly timestamp: number;
-}
-
-/** What a signer is proved with where nothing else is said: the key, or the root that its certificate leads to. */
-export async function trustInSigner(signer: Signer): Promise<TrustMaterial> {
-  const { keyId } = signer.publicKey;
-  if (signer.certificate === undefined) return { revision: keyId, keys: [signer.publicKey] };
-  const { issuers } = await signer.certificate();
-  const [root = "", ...intermediates] = issuers.map(({ raw }) => formatPem("CERTIFICATE", raw)).reverse();
-  const { createCertificateTrust } = await import("./trust/certificate-trust.ts");
-  const trust = createCertificateTrust(root, intermediates.length === 0 ? undefined : intermediates.join(""));
-  // Without the key, which would prove the signature whatever the certificate is.
-  return { revision: `${keyId} ${trust.id}`, keys: [], certificates: [trust] };
 }
 
 /** What was pushed. */
@@ -159,20 +140,6 @@ async function prove({ format, subject, trust, evidence, now }: Attaching, bundl
   const { backings = [] } = await format.verify(bundle, subject.digest, trust, now);
   if (evidence === undefined) return;
   requireEvidence(backings, evidence);
-}
-
-/** Throws why a trust root refuses the evidence, or `EVIDENCE_MISSING`. */
-export function requireEvidence(backings: readonly Backing[], { log, timestamp }: WitnessedEvidence): void {
-  const isProved = ({ counts }: Backing) => counts !== undefined && counts.log >= log && counts.timestamp >= timestamp;
-  if (backings.some(isProved)) return;
-  const failure = backings.find((backing) => backing.failure !== undefined)?.failure;
-  if (failure !== undefined) throw failure;
-  const counts = backings.find((backing) => backing.counts !== undefined)?.counts;
-  throw new TrustError("EVIDENCE_MISSING", "the trust root does not prove what witnessed the signature", {
-    expected: `${log} log entries and ${timestamp} timestamps, of logs and authorities of the trust root`,
-    found: `${counts?.log ?? 0} log entries and ${counts?.timestamp ?? 0} timestamps that are proved`,
-    hint: "Name the trust root of the services that sign with --trusted-root",
-  });
 }
 
 /** Resolves the tag to a digest, once. Throws `DIGEST_MISMATCH` where it is not the one that is expected. */

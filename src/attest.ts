@@ -1,13 +1,7 @@
-import {
-  type Attaching,
-  attach,
-  type PushedSignature,
-  resolveOnce,
-  trustInSigner,
-  type WitnessedEvidence,
-} from "./attach.ts";
+import { type Attaching, attach, type PushedSignature, resolveOnce } from "./attach.ts";
 import type { Digest } from "./crypto/digest.ts";
 import type { SignatureFormat, Testify, TrustMaterial } from "./formats/format.ts";
+import { trustInSigner, type WitnessedEvidence } from "./formats/made-trust.ts";
 import { type CertifiedSigner, namesOf } from "./keys/named.ts";
 import type { Signer } from "./keys/signer.ts";
 import { formatReference, type ImageReference, type RepositoryName } from "./oci/reference.ts";

@@ -1,6 +1,7 @@
-import { attach, type PushedSignature, resolveOnce, trustInSigner, type WitnessedEvidence } from "./attach.ts";
+import { attach, type PushedSignature, resolveOnce } from "./attach.ts";
 import type { Digest } from "./crypto/digest.ts";
 import type { SignatureFormat, Testify, TrustMaterial } from "./formats/format.ts";
+import { trustInSigner, type WitnessedEvidence } from "./formats/made-trust.ts";
 import { type CertifiedSigner, namesOf } from "./keys/named.ts";
 import type { Signer } from "./keys/signer.ts";
 import { chooseChild, listChildren } from "./oci/children.ts";

@@ -1,9 +1,9 @@
-import { trustInSigner, type WitnessedEvidence } from "../attach.ts";
 import type { PublicKey } from "../crypto/public-key.ts";
 import type { Certificate } from "../crypto/x509.ts";
 import { verifyPath } from "../crypto/x509-path.ts";
 import { TrustError } from "../errors.ts";
 import type { Testify, TrustMaterial } from "../formats/format.ts";
+import { trustInSigner, type WitnessedEvidence } from "../formats/made-trust.ts";
 import { codeSigning } from "../keys/certificate.ts";
 import { readSmallFile } from "../keys/files.ts";
 import { fulcioSigner } from "../keys/fulcio.ts";

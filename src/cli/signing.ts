@@ -1,6 +1,6 @@
-import type { WitnessedEvidence } from "../attach.ts";
 import { TrustError } from "../errors.ts";
 import type { Testify, TrustMaterial } from "../formats/format.ts";
+import type { WitnessedEvidence } from "../formats/made-trust.ts";
 import { readSmallFile } from "../keys/files.ts";
 import { openSigner } from "../keys/index.ts";
 import type { Signer } from "../keys/signer.ts";
