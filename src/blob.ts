@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import type { PublicKey } from "./crypto/public-key.ts";
-import { createStreamCheck } from "./crypto/stream-verify.ts";
+import { createStreamCheck, type StreamCheck } from "./crypto/stream-verify.ts";
 import { TrustError } from "./errors.ts";
 import { type BlobClaim, parseBlobBundle } from "./formats/blob-bundle.ts";
-import { makeBlobBundle } from "./formats/blob-bundle-make.ts";
-import type { SignRequest } from "./formats/format.ts";
+import { makeBlobBundle, makeStatementBundle } from "./formats/blob-bundle-make.ts";
+import type { SignRequest, TrustMaterial } from "./formats/format.ts";
+import { trustInSigner, type WitnessedEvidence } from "./formats/made-trust.ts";
 import { shortKeyId } from "./formats/prove.ts";
 import { type CertifiedSigner, namesOf } from "./keys/named.ts";
 
@@ -17,16 +18,22 @@ export interface SignedBlob extends CertifiedSigner {
   readonly bundle: Buffer;
 }
 
+/** Who signs a blob, and what with; as of `signImage`. */
+export interface SignBlobRequest extends Pick<SignRequest, "signer" | "testify"> {
+  readonly trust?: TrustMaterial | undefined;
+  readonly evidence?: WitnessedEvidence | undefined;
+  /** Milliseconds since 1970; wanted with a certificate, which is judged then. */
+  readonly now?: number | undefined;
+}
+
 const maxWholeMessage = 256 * 1024 * 1024;
 
 /**
  * Signs a blob of any size, read piece by piece; Ed25519 keys sign at most 256 MiB, as they need it whole. What was made is
  * proved with the verifier's own code. Throws `CONTENT_TOO_LARGE`.
  */
-export async function signBlob(
-  { signer, testify }: Pick<SignRequest, "signer" | "testify">,
-  pieces: AsyncIterable<Uint8Array>,
-): Promise<SignedBlob> {
+export async function signBlob(request: SignBlobRequest, pieces: AsyncIterable<Uint8Array>): Promise<SignedBlob> {
+  const { signer, testify } = request;
   const hash = createHash("sha256");
   const check = createStreamCheck([signer.publicKey]);
   async function* tapped() {
@@ -43,7 +50,37 @@ export async function signBlob(
   const bundle = await makeBlobBundle({ signer, testify }, digest, signature);
   if ((await check.signerOf(parseBlobBundle(bundle).signature)) === undefined)
     throw new TrustError("SIGNATURE_INVALID", "the signature that was made does not prove; nothing is written");
+  await proveMaterial(bundle, check, request);
   return { sha256: digest.toString("hex"), keyId, ...(await namesOf(signer)), signature, bundle };
+}
+
+/** A statement that is signed. */
+export interface SignedStatement extends CertifiedSigner {
+  readonly keyId: string;
+  /** A Sigstore bundle that holds the statement. */
+  readonly bundle: Buffer;
+}
+
+/**
+ * Signs an in-toto statement as it stands, whatever it is about. What was made is proved with the verifier's own code. Throws
+ * `PREDICATE_INVALID` for what is no such statement.
+ */
+export async function signStatement(request: SignBlobRequest, statement: Uint8Array): Promise<SignedStatement> {
+  const { signer, testify, trust, evidence, now = Number.NaN } = request;
+  const { proveMadeStatement, subjectOfStatement } = await import("./formats/prove-made-statement.ts");
+  const subject = subjectOfStatement(statement);
+  const bundle = await makeStatementBundle({ signer, testify }, statement);
+  await proveMadeStatement(bundle, subject, { signer, evidence, now, ...(trust === undefined ? {} : { trust }) });
+  return { keyId: signer.publicKey.keyId, ...(await namesOf(signer)), bundle };
+}
+
+/** A bare key has nothing beside its signature that could be proved. */
+async function proveMaterial(bundle: Buffer, check: StreamCheck, request: SignBlobRequest): Promise<void> {
+  const { signer, testify, evidence, now = Number.NaN } = request;
+  if (signer.certificate === undefined && testify === undefined) return;
+  const { proveMadeBlob } = await import("./formats/prove-made-blob.ts");
+  const trust = request.trust ?? (await trustInSigner(signer));
+  await proveMadeBlob(bundle, check, { signer, trust, evidence, now });
 }
 
 async function whole(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {

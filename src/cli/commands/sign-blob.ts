@@ -1,8 +1,9 @@
-import { signBlob } from "../../blob.ts";
+import { type SignedStatement, signBlob, signStatement } from "../../blob.ts";
 import { TrustError } from "../../errors.ts";
+import { maxAttestationBytes } from "../../formats/format.ts";
 import { refuseExisting, writeNewFiles } from "../../keys/files.ts";
 import { defineCommand } from "../command.ts";
-import { streamInput } from "../input.ts";
+import { readInput, streamInput } from "../input.ts";
 import { plain } from "../print.ts";
 import { createResults } from "../results.ts";
 import { openSigning } from "../signing.ts";
@@ -20,6 +21,10 @@ export const command = defineCommand({
       command: "trust sign-blob --key release.key --bundle app.tar.gz.sigstore.json app.tar.gz",
     },
     {
+      about: "As the identity of a CI job, witnessed by a public log",
+      command: "trust sign-blob --bundle app.tar.gz.sigstore.json app.tar.gz",
+    },
+    {
       about: "The bare signature of what another program writes",
       command: "make-it | trust sign-blob --key release.key -",
     },
@@ -28,33 +33,50 @@ export const command = defineCommand({
   options: {
     ...signingOptions,
     bundle: { value: "FILE", summary: "write the signature to this file, as a Sigstore bundle", completes: "files" },
+    statement: { summary: "the file is an in-toto statement: sign it as one, whatever it is about" },
     force: { summary: "replace the file if it exists" },
   },
   async run(context, { file }, options) {
-    const { resolvePath } = context;
+    const { io, resolvePath } = context;
     const path = options.bundle === undefined ? undefined : resolvePath(options.bundle);
+    if (file === "-" && options["identity-token"] === "-")
+      throw new TrustError("USAGE", "standard input is the file or the identity token, not both", {
+        expected: "a file for one of them",
+      });
     if (path !== undefined && !options.force) await refuseExisting([path]);
     const signing = await openSigning(context, { flags: options, formats: [] });
-    if (path === undefined && signing.signer.certificate !== undefined)
-      throw new TrustError("USAGE", "a bare signature has no place for a certificate", { expected: "--bundle FILE" });
-    const { sha256, keyId, certificate, signature, bundle } = await signBlob(signing, streamInput(context, file));
+    const isBare = signing.signer.certificate === undefined && signing.testify === undefined && !options.statement;
+    if (path === undefined && !isBare)
+      throw new TrustError("USAGE", "a bare signature has no place for all that is made", {
+        expected: "--bundle FILE",
+      });
+    const request = { ...signing, now: io.now() };
+    const { bundle, ...made } = options.statement
+      ? await signStatement(request, await readInput(context, file, "the statement", maxAttestationBytes))
+      : await signBlob(request, streamInput(context, file));
     if (path !== undefined) await writeNewFiles([{ path, content: bundle, mode: 0o644 }], { replace: options.force });
-    const result = {
-      file,
-      sha256,
-      keyId,
-      ...(certificate === undefined ? {} : { certificate }),
-      signature: signature.toString("base64"),
-      ...(path === undefined ? {} : { bundle: path }),
-    };
-    const who = certificate === undefined ? `key      ${keyId.slice(0, 16)}` : `signer   ${plain(certificate.subject)}`;
-    const results = createResults<typeof result>(context, (made) =>
-      path === undefined
-        ? `${made.signature}\n`
-        : `signed  ${plain(file)}\n  sha256   ${sha256}\n  ${who}\n  bundle   ${plain(path)}\n`,
-    );
+    const signature = "signature" in made ? { signature: made.signature.toString("base64") } : {};
+    const result: SignedFile = { file, ...made, ...signature, ...(path === undefined ? {} : { bundle: path }) };
+    const results = createResults<SignedFile>(context, formatSigned);
     results.add(result, 0);
     results.end();
     return 0;
   },
 });
+
+interface SignedFile extends Omit<SignedStatement, "bundle"> {
+  readonly file: string;
+  readonly sha256?: string;
+  readonly signature?: string;
+  readonly bundle?: string;
+}
+
+function formatSigned({ file, sha256, keyId, certificate, signature, bundle }: SignedFile): string {
+  if (bundle === undefined) return `${signature}\n`;
+  const rows = [
+    ...(sha256 === undefined ? [] : [["sha256", sha256]]),
+    certificate === undefined ? ["key", keyId.slice(0, 16)] : ["signer", certificate.subject],
+    ["bundle", bundle],
+  ];
+  return `signed  ${plain(file)}\n${rows.map(([name = "", text = ""]) => `  ${name.padEnd(9)}${plain(text)}\n`).join("")}`;
+}
