@@ -14,6 +14,8 @@ export interface TufMirror extends AsyncDisposable {
   readonly url: string;
   /** Why a file could not be had in the end: an outage, told apart from what TUF refuses. */
   outage(): TrustError | undefined;
+  /** Whether anything was asked at all. */
+  isRead(): boolean;
   /** What the repository does not have. */
   readonly missing: readonly string[];
 }
@@ -33,7 +35,9 @@ export async function openTufMirror(mirror: string, web: WebSettings, signal?: A
   const repository = url.protocol === "file:" ? openFolder(await folderOf(url), url) : openWebMirror(url, web, signal);
   const outages = new Map<string, TrustError>();
   const missing: string[] = [];
+  let isRead = false;
   const answer = async ({ url: path = "/" }: IncomingMessage, response: ServerResponse) => {
+    isRead = true;
     const name = path.slice(1);
     try {
       const found: Answer = isRepositoryPath(name) ? await repository.get(name) : { status: 404 };
@@ -54,7 +58,7 @@ export async function openTufMirror(mirror: string, web: WebSettings, signal?: A
     await close(server);
   };
   const outage = () => [...outages.values()][0];
-  return { url: `http://127.0.0.1:${port}`, outage, missing, [Symbol.asyncDispose]: end };
+  return { url: `http://127.0.0.1:${port}`, outage, isRead: () => isRead, missing, [Symbol.asyncDispose]: end };
 }
 
 function close(server: Server): Promise<void> {

@@ -112,6 +112,7 @@ function explain(error: unknown, mirror: string, target: string, served: TufMirr
   if (error instanceof TrustError) return error;
   const outage = served.outage();
   if (outage !== undefined) return outage;
+  if (!served.isRead()) return unstarted(error);
   if (codeOf(error) === "TUF_FIND_TARGET_ERROR")
     return new TrustError("TRUST_ROOT_NOT_FOUND", `the mirror ${mirror} has no target ${target}`, {
       expected: "the name of a target of the repository",
@@ -136,6 +137,24 @@ function explain(error: unknown, mirror: string, target: string, served: TufMirr
   return new TrustError("TRUST_ROOT_REFUSED", `TUF refuses what the mirror ${mirror} serves`, {
     expected: "metadata that follows from what is known, signed by enough of its keys",
     found: reason,
+    cause: error,
+  });
+}
+
+/** Nothing was asked: the root to start with is none, or this machine's own address is not reached. */
+function unstarted(error: unknown): TrustError {
+  const found = reasonOf(error);
+  if (error instanceof Error && /fetch failed/.test(`${error.message} ${error.cause}`))
+    return new TrustError("TRUST_ROOT_UNREACHABLE", "the TUF client cannot read from this machine itself", {
+      expected: "127.0.0.1, not through a proxy",
+      found,
+      hint: "Add 127.0.0.1 to NO_PROXY, then try again",
+      cause: error,
+    });
+  return new TrustError("TRUST_ROOT_INVALID", "what TUF is to start with is not the root of a repository", {
+    expected: "a root.json, signed by enough of its own keys",
+    found,
+    hint: "Give the root.json that the operators of the repository hand out",
     cause: error,
   });
 }

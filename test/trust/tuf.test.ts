@@ -219,6 +219,23 @@ describe("fetchByTuf", () => {
     }
   });
 
+  it.each([
+    ["no JSON", () => "{"],
+    [
+      "another role",
+      (repository: ReturnType<typeof publishedRepository>) => repository.files.get("timestamp.json") ?? "",
+    ],
+    [
+      "a root that its own keys have not signed",
+      ({ root }: ReturnType<typeof publishedRepository>) => root.replace("2099", "2100"),
+    ],
+  ])("refuses to start with %s", async (_, rootOf) => {
+    const repository = publishedRepository();
+    await using served = await serveRepository(repository.files);
+    const request = { mirror: served.url, target, metadata: { "root.json": rootOf(repository) } };
+    expect(await codeOfRejection(fetchByTuf(request))).toBe("TRUST_ROOT_INVALID");
+  });
+
   it("names the target that the repository does not have", async () => {
     const repository = publishedRepository();
     await using served = await serveRepository(repository.files);
