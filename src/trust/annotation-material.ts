@@ -13,6 +13,8 @@ export const materialAnnotations = {
 } as const;
 
 const maxText = 256 * 1024;
+/** Certificates in one annotation. */
+const maxChain = 11;
 const read = fieldReader("SIGNATURE_MALFORMED", "the annotations of the signature");
 
 /**
@@ -45,7 +47,11 @@ function annotation(annotations: Readonly<Record<string, string>>, name: string)
 }
 
 function certificates(pem: string | undefined) {
-  return pem === undefined ? [] : parseCertificates(pem);
+  if (pem === undefined) return [];
+  // Counted first: reading them takes its time, and a manifest may have many layers.
+  const count = pem.split("-----BEGIN ").length - 1;
+  if (count > maxChain) read.fail(materialAnnotations.chain, `at most ${maxChain} certificates`, `${count}`);
+  return parseCertificates(pem);
 }
 
 /** `RekorBundle` of cosign. */
