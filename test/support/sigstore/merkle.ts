@@ -15,8 +15,6 @@ export interface MerkleTree {
   root(size?: number): Buffer;
   /** RFC 6962 §2.1.1. */
   inclusion(index: number, size?: number): readonly Buffer[];
-  /** RFC 6962 §2.1.2. */
-  consistency(first: number, second?: number): readonly Buffer[];
   /** Up to 256 hashes of a tile of C2SP tlog-tiles: the roots of complete subtrees of 256^level leaves. */
   tile(level: number, index: number): readonly Buffer[];
 }
@@ -43,13 +41,6 @@ export function createTree(): MerkleTree {
       ? [...path(index, from, split), range(split, to)]
       : [...path(index, split, to), range(from, split)];
   };
-  const between = (first: number, from: number, to: number, whole: boolean): Buffer[] => {
-    if (first === to) return whole ? [] : [range(from, to)];
-    const split = from + splitOf(to - from);
-    return first <= split
-      ? [...between(first, from, split, whole), range(split, to)]
-      : [...between(first, split, to, false), range(from, split)];
-  };
 
   return {
     get size() {
@@ -72,7 +63,6 @@ export function createTree(): MerkleTree {
     indexOf: (leaf) => places.get(leafHash(leaf).toString("hex")),
     root: (size = leaves.length) => (size === 0 ? sha256() : range(0, size)),
     inclusion: (index, size = leaves.length) => path(index, 0, size),
-    consistency: (first, second = leaves.length) => (first === 0 ? [] : between(first, 0, second, true)),
     tile: (level, index) => (levels[8 * level] ?? []).slice(256 * index, 256 * (index + 1)),
   };
 }

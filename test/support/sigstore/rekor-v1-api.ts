@@ -14,7 +14,6 @@ export function rekorV1Api(log: RekorV1, now: () => number): Handler {
       type: "application/x-pem-file",
       body: log.key.publicKey.export({ type: "spki", format: "pem" }),
     }),
-    "GET /api/v1/log/proof": ({ query }) => proof(log, query),
     "GET /api/v1/log/entries": ({ query }) => entryAt(Number(query.get("logIndex")) - shardOffset),
     "POST /api/v1/log/entries": (question) => add(log, question, now),
     "POST /api/v1/log/entries/retrieve": (question) => retrieve(log, question),
@@ -35,13 +34,6 @@ function head(log: RekorV1): object {
     signedTreeHead: log.checkpoint(),
     inactiveShards: [],
   };
-}
-
-function proof({ tree }: RekorV1, query: URLSearchParams): Answer {
-  const [first, last] = [Number(query.get("firstSize") ?? 1), Number(query.get("lastSize"))];
-  if (!(first >= 1 && first <= last && last <= tree.size)) throw new Error("no such sizes");
-  const hashes = tree.consistency(first, last).map((hash) => hash.toString("hex"));
-  return { status: 200, body: { rootHash: tree.root(last).toString("hex"), hashes } };
 }
 
 function add(log: RekorV1, { body }: Question, now: () => number): Answer {
