@@ -3,16 +3,38 @@ import { dockerHub, isRepository, parseRegistryHost } from "../oci/reference.ts"
 
 const maxGlobLength = 512;
 
+/** A glob, and what every text that matches it begins and ends with. */
+export interface CompiledGlob {
+  readonly glob: string;
+  readonly isLiteral: boolean;
+  readonly prefix: string;
+  readonly suffix: string;
+  /** The fewest characters that match. */
+  readonly least: number;
+}
+
+export function compileGlob(glob: string): CompiledGlob {
+  const first = glob.indexOf("*");
+  if (first < 0) return { glob, isLiteral: true, prefix: glob, suffix: "", least: glob.length };
+  const prefix = glob.slice(0, first);
+  const suffix = glob.slice(glob.lastIndexOf("*") + 1);
+  return { glob, isLiteral: false, prefix, suffix, least: prefix.length + suffix.length };
+}
+
+/** As {@link matchesGlob}; most texts that do not match are told by their ends. */
+export function matchesCompiled({ glob, isLiteral, prefix, suffix, least }: CompiledGlob, text: string): boolean {
+  if (isLiteral) return glob === text;
+  if (text.length < least || !text.startsWith(prefix) || !text.endsWith(suffix)) return false;
+  if (suffix === "" && glob.length === prefix.length + 2 && glob.endsWith("**")) return true;
+  return matchesFrom(glob, prefix.length, text, prefix.length);
+}
+
 /**
  * Whether the whole text matches: `*` is any run of characters without `/`, `**` any run at all; both may be empty. The
  * time is bounded by the product of the lengths, whatever the glob.
  */
 export function matchesGlob(glob: string, text: string): boolean {
-  const wildcard = glob.indexOf("*");
-  if (wildcard < 0) return glob === text;
-  if (!text.startsWith(glob.slice(0, wildcard))) return false;
-  if (glob.length === wildcard + 2 && glob.endsWith("**")) return true;
-  return matchesFrom(glob, wildcard, text, wildcard);
+  return matchesCompiled(compileGlob(glob), text);
 }
 
 /** Walks the text once and keeps every place of the glob that may have been reached: no backtracking. */

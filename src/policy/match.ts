@@ -1,6 +1,6 @@
 import { formatRepository, type ImageReference } from "../oci/reference.ts";
 import type { TrustException } from "./exception.ts";
-import { matchesGlob } from "./glob.ts";
+import { type CompiledGlob, compileGlob, matchesCompiled, matchesGlob } from "./glob.ts";
 import type { ImagePattern, ObjectContext, ObjectMatch, PolicySet, TrustPolicy } from "./policy.ts";
 import { selects, selectsNamespace } from "./selector.ts";
 
@@ -27,8 +27,8 @@ export function matchPolicies(
   const name = formatRepository(ref);
   const exceptions = set.exceptions?.filter((exception) => mayExcept(exception, name, object)) ?? [];
   const matched: MatchedPolicy[] = [];
-  for (const policy of set.policies) {
-    if (!policy.images.some((image) => matchesImage(image, name, ref))) continue;
+  for (const { policy, images } of compiled(set)) {
+    if (!images.some((image) => matchesImage(image, name, ref))) continue;
     const applies = appliesTo(policy, object);
     if (applies === "no") continue;
     const own = exceptions.filter((exception) => speaksOf(exception, policy));
@@ -54,9 +54,33 @@ export function isExempt(matched: readonly MatchedPolicy[]): boolean {
   return matched.length > 0 && matched.every(({ excluded }) => excluded);
 }
 
+interface CompiledPolicy {
+  readonly policy: TrustPolicy;
+  readonly images: readonly CompiledImage[];
+}
+
+interface CompiledImage {
+  readonly name: CompiledGlob;
+  readonly tags: ImagePattern["tags"];
+}
+
+const sets = new WeakMap<PolicySet, readonly CompiledPolicy[]>();
+
+/** The globs of a set are taken apart once: an image is held against all of them, and there may be thousands. */
+function compiled(set: PolicySet): readonly CompiledPolicy[] {
+  const known = sets.get(set);
+  if (known !== undefined) return known;
+  const made = set.policies.map((policy) => ({
+    policy,
+    images: policy.images.map(({ glob, tags }) => ({ name: compileGlob(glob), tags })),
+  }));
+  sets.set(set, made);
+  return made;
+}
+
 /** A tag beside a digest is matched as a tag; a digest without one could be under any tag, so it matches every `tags`. */
-function matchesImage(image: ImagePattern, name: string, { tag }: ImageReference): boolean {
-  if (!matchesGlob(image.glob, name)) return false;
+function matchesImage(image: CompiledImage, name: string, { tag }: ImageReference): boolean {
+  if (!matchesCompiled(image.name, name)) return false;
   return image.tags === undefined || tag === undefined || matchesAny(image.tags, tag);
 }
 
