@@ -13,7 +13,7 @@ import type { TrustRoot } from "../../src/trust/trust-root.ts";
 import { type ProvedMaterial, verifyMaterial } from "../../src/trust/verify-material.ts";
 import { sequence } from "../crypto/der.ts";
 import { codeOfRejection } from "../support/errors.ts";
-import { createAuthority } from "../support/sigstore/authority.ts";
+import { createAuthority, issueTimestamper } from "../support/sigstore/authority.ts";
 import { githubIssuer } from "../support/sigstore/claims.ts";
 import { base64 } from "../support/sigstore/jcs.ts";
 import { logKey } from "../support/sigstore/log-key.ts";
@@ -221,6 +221,13 @@ describe("what is accepted", () => {
       expect((await prove(withChain, { root })).counts.timestamp).toBe(1);
       expect(await codeOfRejection(prove(without, { root }))).toBe("EVIDENCE_MISSING");
     }
+  });
+
+  it("takes no other certificate of a timestamp authority than the one that the root names", async () => {
+    const world = newWorld();
+    const other = issueTimestamper(world.tsa, ecKey(), world.beginning);
+    const made = make(world, { ...v2, timestamps: [{ signer: other, certificates: true }] });
+    expect(await codeOfRejection(prove(made))).toBe("EVIDENCE_MISSING");
   });
 
   it("lets no authority borrow the window of another", async () => {
