@@ -15,6 +15,7 @@ import { type Command, compare, ms, printTable, type Row } from "./compare.ts";
 import { measureCopies } from "./copy.ts";
 import { measureKeyless } from "./keyless.ts";
 import { measureMany } from "./many.ts";
+import { measurePolicies } from "./policy.ts";
 import { countColdRequests } from "./requests.ts";
 import { startStage } from "./stage.ts";
 
@@ -101,4 +102,5 @@ rows.push({
 rows.push(...(await measureMany(dist, Math.min(rounds, 11))));
 rows.push(...(await measureCopies(dist, Math.min(rounds, 5))));
 rows.push(...(await measureKeyless()));
+rows.push(...(await measurePolicies(rounds)));
 printTable(rows);
