@@ -49,7 +49,7 @@ function twiceSigned(claim: Claim): Claim {
   return { ...claim, content: Buffer.from(JSON.stringify(document)) };
 }
 
-const refused = /^SIGNER_NOT_TRUSTED$|^SIGNATURE_MALFORMED$/;
+const refused = /^SIGNER_NOT_TRUSTED$|^SIGNATURE_MALFORMED$|^SIGNATURE_INVALID$/;
 /** Nothing that counts as a signature is there at all. */
 const nothing =
   /^SIGNATURE_MISSING$|^NO_SIGNATURES?$|^NOT_A_SIGNATURE$|^SIGNATURE_MALFORMED$|^NO_ATTESTATIONS?$|^ATTESTATION_MISSING$/;

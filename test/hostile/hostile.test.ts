@@ -1,15 +1,20 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { formatPublicKey } from "../../src/crypto/public-key.ts";
+import { digestOf } from "../../src/crypto/digest.ts";
+import { formatPublicKey, parsePublicKey } from "../../src/crypto/public-key.ts";
+import { cosign } from "../../src/formats/cosign.ts";
 import { createHttpRegistry } from "../../src/oci/http-registry.ts";
-import type { Descriptor } from "../../src/oci/manifest.ts";
-import { parseReference } from "../../src/oci/reference.ts";
+import { type Descriptor, mediaTypes } from "../../src/oci/manifest.ts";
+import { mapLimit } from "../../src/oci/parallel.ts";
+import { parseReference, referrersTag } from "../../src/oci/reference.ts";
+import { blobOf } from "../../src/oci/registry.ts";
 import { startRegistry } from "../../src/registry/server.ts";
 import { runTrust } from "../support/cli.ts";
 import { pushImage, tinyImage } from "../support/images.ts";
+import { recordedPlaces } from "../support/places.ts";
 import { tempDir } from "../support/process.ts";
-import { newSigner } from "../support/signers.ts";
+import { newSigner, trusting } from "../support/signers.ts";
 import { attacks } from "./attacks.ts";
 import { type Carrier, type Claim, carriers, predicateType } from "./carriers.ts";
 
@@ -128,7 +133,10 @@ describe.each(cases)("%s: %s", (_shape, _what, carrier, attack) => {
     for (const name of [text, await saved(text)]) {
       const { code, outcome, codes } = await judge(name, typeFlags(carrier));
       expect([code, outcome]).toEqual([1, "deny"]);
-      expect(codes.filter((found) => attack.code.test(found))).not.toEqual([]);
+      expect(
+        codes.filter((found) => attack.code.test(found)),
+        codes.join(),
+      ).not.toEqual([]);
     }
   });
 
@@ -137,4 +145,97 @@ describe.each(cases)("%s: %s", (_shape, _what, carrier, attack) => {
     for (const name of [text, await saved(text)])
       expect(await judge(name, typeFlags(carrier))).toMatchObject({ code: 0, outcome: "allow" });
   });
+});
+
+describe("lists", () => {
+  const bundle = carriers["a bundle on the referrers API"] as Carrier;
+  const sigTag = carriers["a .sig tag"] as Carrier;
+
+  it("of ten thousand referrers take bounded requests, and hide nothing in other places", {
+    timeout: 120_000,
+  }, async () => {
+    const { text, image, subject } = await newImage();
+    const [config] = await pushLayers(image, [Buffer.from("{}")]);
+    const { mediaType } = subject;
+    await mapLimit(Array.from({ length: 10_000 }), 16, async (_, i) => {
+      const junk = { artifactType: "application/x-junk", annotations: { number: String(i) } };
+      const manifest = { schemaVersion: 2, mediaType, config, layers: [], subject, ...junk };
+      await client.pushManifest(image, { bytes: Buffer.from(JSON.stringify(manifest)), mediaType });
+    });
+    const { code, outcome, codes } = await judge(text, []);
+    expect([code, outcome]).toEqual([1, "deny"]);
+    expect(codes).toContain("EVIDENCE_INCOMPLETE");
+    await sigTag.place(client, image, subject, [await sigTag.make({ subject, signer })]);
+    const before = requests.length;
+    const verified = await trust("verify", "--key", "own.pub", "--verbose", text);
+    expect(verified.code).toBe(0);
+    expect(verified.stderr.split("\n").filter((line) => line.includes("GET")).length).toBeLessThan(500);
+    expect(requests).toHaveLength(before);
+  });
+
+  it("that name themselves, the image, and each other end, and hide nothing", async () => {
+    const { text, image, subject } = await newImage();
+    const indexOf = (manifests: readonly object[], more: object = {}) =>
+      Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.imageIndex, manifests, ...more }));
+    const push = async (bytes: Buffer, tag?: string) => {
+      const named = tag === undefined ? {} : { tag };
+      const { descriptor } = await client.pushManifest(image, { bytes, mediaType: mediaTypes.imageIndex, ...named });
+      return descriptor;
+    };
+    // A list cannot know its own digest, but the tag that it is under: each version lists the one before.
+    const tag = referrersTag(subject.digest);
+    const first = await push(indexOf([subject]), tag);
+    const secondList = await push(indexOf([subject, first], { subject }), tag);
+    await push(indexOf([secondList, first, subject, secondList], { subject }), tag);
+    expect(await judge(text, [])).toMatchObject({ code: 1, outcome: "deny" });
+    await bundle.place(client, image, subject, [await bundle.make({ subject, signer })]);
+    for (const name of [text, `${await saved(text)}:1`])
+      expect(await judge(name, [])).toMatchObject({ code: 0, outcome: "allow" });
+  });
+
+  async function pushLayers(image: ReturnType<typeof parseReference>, blobs: readonly Buffer[]) {
+    for (const bytes of blobs) await client.pushBlob(image, blobOf(bytes, digestOf(bytes)));
+    return blobs.map((bytes) => ({ mediaType: mediaTypes.empty, digest: digestOf(bytes), size: bytes.length }));
+  }
+});
+
+it("duplicates of one signature never make two signers", async () => {
+  const policy = `apiVersion: imagetrust.dev/v1alpha1
+kind: ClusterTrustPolicy
+metadata: { name: both }
+spec:
+  images: [{ glob: "**" }]
+  threshold: 2
+  authorities:
+    - { name: own, key: { file: own.pub } }
+    - { name: second, key: { file: second.pub } }
+`;
+  writeFileSync(join(folder.path, "both.yaml"), policy);
+  const { text, image, subject } = await newImage();
+  const shapes = Object.values(carriers).filter(({ kind }) => kind === "signature");
+  for (const { make, place } of shapes) {
+    const claim = await make({ subject, signer });
+    await place(client, image, subject, [claim, claim]);
+  }
+  expect(await trust("verify", "--policy", "both.yaml", text)).toMatchObject({ code: 1 });
+  for (const { make, place } of shapes.slice(0, 1))
+    await place(client, image, subject, [await make({ subject, signer: second })]);
+  expect(await trust("verify", "--policy", "both.yaml", text)).toMatchObject({ code: 0 });
+});
+
+it("what cosign 2.5.0 wrote on referrers of its experimental mode is proved by its key alone", async () => {
+  const fixtures = join(import.meta.dirname, "../fixtures");
+  const { places, subject } = recordedPlaces(join(fixtures, "cosign2/oci-1-1"));
+  const { bundles, findings, complete } = await cosign.find(places, subject);
+  expect([bundles.length, findings, complete]).toEqual([2, [], true]);
+  const keys = [parsePublicKey(readFileSync(join(fixtures, "cosign-keys/oci-1-1.pub"), "utf8"))];
+  const proofs = await Promise.all(bundles.map((claim) => cosign.verify(claim, subject, { revision: "1", keys })));
+  expect(proofs.map(({ kind, annotations }) => [kind, annotations["foo"]]).sort()).toEqual(
+    [
+      ["signature", undefined],
+      ["signature", "bar"],
+    ].sort(),
+  );
+  for (const claim of bundles)
+    await expect(cosign.verify(claim, subject, trusting(signer))).rejects.toMatchObject({ code: "SIGNER_NOT_TRUSTED" });
 });
