@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { TrustError } from "../errors.ts";
 
 /** Where a leaf stands in a tree, and the hashes beside its way to the root, from the leaf upwards (RFC 9162 §2.1.3). */
@@ -20,7 +20,7 @@ const nodePrefix = Buffer.of(1);
 
 /** The hash of an entry (RFC 9162 §2.1.1): SHA-256 with a prefix that no inner node has. */
 export function merkleLeafHash(entry: Uint8Array): Buffer {
-  return hash("sha256", Buffer.concat([leafPrefix, entry]), "buffer");
+  return createHash("sha256").update(leafPrefix).update(entry).digest();
 }
 
 /** The hash of two subtrees (RFC 9162 §2.1.1). */

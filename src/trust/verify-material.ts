@@ -101,7 +101,7 @@ async function verifyTimestamps(
   content: SignedContent,
   { timestampAuthorities }: TrustRoot,
 ): Promise<readonly VerifiedTime[]> {
-  if (new Set(timestamps.map((one) => one.toString("latin1"))).size !== timestamps.length)
+  if (timestamps.length > 1 && new Set(timestamps.map((one) => one.toString("latin1"))).size !== timestamps.length)
     throw new TrustError("TIMESTAMP_INVALID", "a timestamp is there twice", { expected: "each once", found: "a copy" });
   const stamped = [content.stampedDigest, ...(content.isEnvelopeStamped ? [content.envelopeDigest] : [])];
   const verified: VerifiedTime[] = [];
