@@ -2,6 +2,7 @@ import { createIdentityMatcher } from "../crypto/x509-identity.ts";
 import { asTrustError, TrustError } from "../errors.ts";
 import type { TrustRoot } from "../trust/trust-root.ts";
 import type { SourceDocument } from "./document.ts";
+import { openEmbeddedRoot } from "./embedded-root.ts";
 import { toKeyLifetime } from "./key-rules.ts";
 import { nonEmpty } from "./non-empty.ts";
 import type {
@@ -24,7 +25,7 @@ export type ReadKeyFile = (file: string) => Promise<string>;
 export interface PolicySources {
   /** Absent: policies that are not read from disk. */
   readonly readKeyFile?: ReadKeyFile | undefined;
-  /** The trust root of that name. Throws `TRUST_ROOT_NOT_FOUND` and the like. */
+  /** The trust root of that name; absent: only the one that is part of the program. Throws `TRUST_ROOT_NOT_FOUND` and the like. */
   readonly openRoot?: ((name: string) => Promise<TrustRoot>) | undefined;
 }
 
@@ -122,9 +123,8 @@ async function readKeyless(
   return { kind: "keyless", root, identities: nonEmpty(read) };
 }
 
-async function openRoot(name: string, { openRoot }: PolicySources): Promise<TrustRoot> {
-  if (openRoot !== undefined) return openRoot(name);
-  throw new TrustError("TRUST_ROOT_NOT_FOUND", "policies without trust roots cannot name one", { found: name });
+function openRoot(name: string, { openRoot = openEmbeddedRoot }: PolicySources): Promise<TrustRoot> {
+  return openRoot(name);
 }
 
 async function readCertificate(

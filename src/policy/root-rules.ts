@@ -1,9 +1,10 @@
-import { asTrustError, TrustError } from "../errors.ts";
+import { asTrustError } from "../errors.ts";
 import { knownRepository } from "../trust/embedded.ts";
 import { parseTrustRoot } from "../trust/parse.ts";
 import type { TrustRoot } from "../trust/trust-root.ts";
 import type { PolicySources } from "./authority-rules.ts";
 import { parseSource, type SourceDocument } from "./document.ts";
+import { openEmbeddedRoot } from "./embedded-root.ts";
 import type { Problem } from "./problem.ts";
 import { policyKinds, type RootDocument } from "./schema.ts";
 
@@ -53,15 +54,11 @@ function rootOf(document: SourceDocument): WrittenRoot | undefined {
 /** Opens roots that are written in policies by their names, others as told; each once. */
 export function openingRoots(
   written: readonly WrittenRoot[],
-  openRoot: PolicySources["openRoot"],
+  openRoot: PolicySources["openRoot"] = openEmbeddedRoot,
 ): (name: string) => Promise<TrustRoot> {
   const opened = new Map(written.map(({ root }) => [root.name, Promise.resolve(root)]));
   return (name) => {
-    const known = opened.get(name) ?? openRoot?.(name);
-    if (known === undefined)
-      return Promise.reject(
-        new TrustError("TRUST_ROOT_NOT_FOUND", "there is no such trust root among the policies", { found: name }),
-      );
+    const known = opened.get(name) ?? openRoot(name);
     opened.set(name, known);
     return known;
   };

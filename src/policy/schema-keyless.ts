@@ -12,7 +12,7 @@ export const rootName = z
   .regex(/^[a-z0-9][a-z0-9._-]*$/, "a name: lower-case letters, digits, -, _ and .");
 
 const claims = z
-  .partialRecord(z.enum(claimNames as [string, ...string[]]), text)
+  .strictObject(Object.fromEntries(claimNames.map((name) => [name, text.optional()])))
   .refine((record) => Object.keys(record).length > 0, "at least one claim");
 
 const identity = z
