@@ -47,8 +47,11 @@ export function parseSource(text: string, sourceName: string): ParsedSource {
   // Duplicate keys are looked for below: the library's own check takes quadratic time.
   const parsed = parseAllDocuments(text, { lineCounter, prettyErrors: false, stringKeys: true, uniqueKeys: false });
   const documents = Array.isArray(parsed) ? parsed : [];
-  if (documents.length > maxDocuments)
-    return { documents: [], problems: [{ place: sourceName, what: `more than ${maxDocuments} documents in a file` }] };
+  const [tooMany] = documents.slice(maxDocuments, maxDocuments + 1);
+  if (tooMany !== undefined) {
+    const what = `more than ${maxDocuments} documents in a file`;
+    return { documents: [], problems: [{ place: placeAt(tooMany.range[0]), what }] };
+  }
   const read = documents.map((document) => readDocument(document, placeAt, text));
   return {
     documents: read.flatMap(({ document }) => document ?? []),

@@ -15,6 +15,7 @@ export function toPolicySet(parsed: readonly ParsedPolicies[]): PolicySet {
   const exceptions = parsed.flatMap((source) => source.exceptions ?? []);
   const problems = [
     ...parsed.flatMap((source) => source.problems),
+    ...tooMany([...policies, ...exceptions]),
     ...samePolicies(policies),
     ...sameExceptions(exceptions),
     ...sameRoots(parsed.flatMap((source) => source.roots ?? [])),
@@ -24,6 +25,16 @@ export function toPolicySet(parsed: readonly ParsedPolicies[]): PolicySet {
   if (exceptions.length === 0) return { policies: sorted, revision: revisionOf(sorted, []) };
   const inOrder = exceptions.toSorted((a, b) => compare(a.name, b.name));
   return { policies: sorted, exceptions: inOrder, revision: revisionOf(sorted, inOrder) };
+}
+
+/** Each image is held against all of them. */
+const maxPolicies = 5000;
+
+function tooMany(items: readonly { readonly source: string }[]): readonly Problem[] {
+  const [first] = items.slice(maxPolicies, maxPolicies + 1);
+  if (first === undefined) return [];
+  const what = "more policies than take effect together";
+  return [{ place: first.source, what, expected: `at most ${maxPolicies}`, found: `${items.length}` }];
 }
 
 function samePolicies(policies: readonly TrustPolicy[]): readonly Problem[] {
