@@ -8,6 +8,7 @@ export interface PolicyOptions {
   readonly cwd: string;
   /** Opens trust roots that no policy file writes out, by name. */
   readonly openRoot?: PolicyWatchOptions["openRoot"];
+  readonly rootFile?: PolicyWatchOptions["rootFile"];
   readonly metrics: Metrics;
   readonly log: Log;
   /** Milliseconds since 1970. */

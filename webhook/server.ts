@@ -32,6 +32,7 @@ export interface WebhookOptions {
   readonly cwd: string;
   /** Opens trust roots that policies name and do not write out. */
   readonly openRoot?: PolicyWatchOptions["openRoot"];
+  readonly rootFile?: PolicyWatchOptions["rootFile"];
   readonly settings: VerifierSettings;
   /** How registries are reached; which addresses may be asked is the webhook's to say. */
   readonly registry: Omit<HttpRegistryOptions, "allowAddress" | "onRequest">;
@@ -73,6 +74,7 @@ export async function startWebhook(options: WebhookOptions): Promise<RunningWebh
     paths: options.policyPaths,
     cwd: options.cwd,
     openRoot: options.openRoot,
+    rootFile: options.rootFile,
     metrics,
     log,
     now,

@@ -38,6 +38,8 @@ export interface PolicyWatchOptions {
   readonly cwd: string;
   /** Opens trust roots that no policy file writes out, by name. */
   readonly openRoot?: OpenRoot;
+  /** The file in which such a root is kept, and followed like the policies; undefined where there is none. */
+  readonly rootFile?: ((name: string) => string | undefined) | undefined;
   /** Called with each set that takes effect after the first. Must not throw. */
   readonly onChange: (policies: PolicySet) => void;
   /** Called once for each state of the files that cannot be loaded; the last good set stays in force. Must not throw. */
@@ -62,7 +64,7 @@ const settleTime = 100;
  * systems. Key files count too. Throws like {@link loadPolicies} where the first set does not load.
  */
 export async function watchPolicies(options: PolicyWatchOptions): Promise<PolicyWatch> {
-  const first = await readPolicies(options.paths, options.cwd, options.openRoot);
+  const first = await readPolicies(options.paths, options.cwd, options.openRoot, options.rootFile);
   const state = { current: first.result(), stamps: first.stamps, failed: false };
   const closing = new AbortController();
   void follow(options, state, closing.signal);
@@ -84,7 +86,7 @@ async function follow(options: PolicyWatchOptions, state: WatchState, signal: Ab
     const settled = sameStamps(now, seen);
     seen = now;
     if (!settled || sameStamps(now, state.stamps)) continue;
-    const read = await readPolicies(paths, cwd, options.openRoot);
+    const read = await readPolicies(paths, cwd, options.openRoot, options.rootFile);
     seen = await lookAgain(paths, cwd, read.stamps);
     // Changed while it was read: what was read may be half of one state and half of the next.
     if (!sameStamps(seen, read.stamps) || signal.aborted) continue;
@@ -125,14 +127,19 @@ interface ReadResult {
 }
 
 /** Reads everything; never throws, because the state of the files that do not load matters as well. */
-async function readPolicies(paths: readonly string[], cwd: string, openRoot?: OpenRoot): Promise<ReadResult> {
+async function readPolicies(
+  paths: readonly string[],
+  cwd: string,
+  openRoot?: OpenRoot,
+  rootFile?: PolicyWatchOptions["rootFile"],
+): Promise<ReadResult> {
   const listing = await listFiles(paths, cwd);
   const stamps = new Map(listing.stamps);
   try {
     const parsed: ParsedPolicies[] = [{ policies: [], problems: listing.problems() }];
     const texts: PolicyText[] = [];
     for (const file of listing.files) texts.push(await readText(file));
-    const opening = await openingAll(texts, openRoot);
+    const opening = await openingAll(texts, openRoot && stamping(openRoot, rootFile, stamps));
     for (const text of texts) parsed.push(await parseText(text, stamps, opening));
     return { stamps, result: () => toPolicySet(parsed) };
   } catch (error) {
@@ -141,6 +148,19 @@ async function readPolicies(paths: readonly string[], cwd: string, openRoot?: Op
     };
     return { stamps, result: rethrow };
   }
+}
+
+/** Opens roots, and notes what their files are like before they are read. */
+function stamping(
+  openRoot: NonNullable<OpenRoot>,
+  rootFile: PolicyWatchOptions["rootFile"],
+  stamps: Map<string, string>,
+): OpenRoot {
+  return async (name) => {
+    const path = rootFile?.(name);
+    if (path !== undefined) stamps.set(path, await stampOf(path));
+    return openRoot(name);
+  };
 }
 
 async function parseText(read: PolicyText, stamps: Map<string, string>, openRoot: OpenRoot): Promise<ParsedPolicies> {

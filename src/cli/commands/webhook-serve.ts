@@ -1,10 +1,15 @@
 import { defaultSettings, type VerifierSettings } from "../../policy/settings.ts";
+import { storedRootPath } from "../../trust/open.ts";
+import { isRootName } from "../../trust/stored-root.ts";
 import { ageOptions, agesOf } from "../ages.ts";
 import { defineCommand } from "../command.ts";
+import { durationFlag } from "../durations.ts";
 import { openTrustedRoot } from "../identity-options.ts";
 import { openState, policyOptions } from "../policies.ts";
 import { connectionOf, registryOptions } from "../registry.ts";
+import { renewRoots } from "../root-renewal.ts";
 import { serverOptions, serveUntilStopped } from "../serve.ts";
+import { trustRootContext, webSettings } from "../trust-roots.ts";
 
 export const command = defineCommand({
   name: "webhook serve",
@@ -51,6 +56,11 @@ export const command = defineCommand({
       choices: ["deny", "allow"],
       default: "deny",
     },
+    "renew-roots": {
+      value: "DURATION",
+      summary: "how often trust roots that policies use are fetched anew by TUF; 0 for never",
+      default: "12h",
+    },
     ...ageOptions,
     ...registryOptions,
   },
@@ -70,7 +80,10 @@ export const command = defineCommand({
       ...agesOf(options),
     };
     const log = createLog(context);
+    const every = durationFlag("--renew-roots", options["renew-roots"]) ?? 0;
     const state = await openState(context, options.state);
+    const roots = trustRootContext(context);
+    const used = new Set<string>();
     const server = await startWebhook({
       listen: options.listen,
       certDir: path(options["cert-dir"]),
@@ -79,7 +92,11 @@ export const command = defineCommand({
       hosts: options["cert-host"],
       policyPaths: options.policy,
       cwd: io.folder,
-      openRoot: (name) => openTrustedRoot(context, name),
+      async openRoot(name) {
+        used.add(name);
+        return openTrustedRoot(context, name);
+      },
+      rootFile: (name) => (isRootName(name) ? storedRootPath(roots.folder, name) : context.resolvePath(name)),
       settings,
       registry: await connectionOf(context, options),
       log,
@@ -87,6 +104,10 @@ export const command = defineCommand({
       now: io.now,
       processMetrics: true,
     });
+    if (every > 0) {
+      const web = await webSettings(context, undefined);
+      void renewRoots(context, { every, web, log, names: () => used }, io.signal);
+    }
     return serveUntilStopped(context, server);
   },
 });
