@@ -10,7 +10,7 @@ import {
   type SignerIdentity,
   type VerifiedSignature,
 } from "./formats/format.ts";
-import { proveBlob } from "./formats/prove-blob.ts";
+import { type BlobContent, proveBlob } from "./formats/prove-blob.ts";
 import { sigstoreBundle } from "./formats/sigstore-bundle.ts";
 import { bundleOf } from "./formats/sigstore-bundle-parse.ts";
 import { countedFor, expectedOf } from "./policy/authority.ts";
@@ -74,25 +74,23 @@ function looksWhole(line: Buffer): boolean {
 }
 
 /**
- * Verifies a file of any size, read piece by piece, against a claim: it must be by one of the authorities. `predicateType`:
+ * Verifies a file of any size, read piece by piece, or by its SHA-256 alone, against a claim: it must be by one of the authorities. `predicateType`:
  * an attestation of that type is wanted; without it a signature or any attestation will do. Throws `SUBJECT_MISMATCH`,
  * `SIGNER_NOT_TRUSTED`, `PREDICATE_TYPE_MISMATCH`, `CONTENT_TOO_LARGE`, and the codes of proofs and objections.
  */
 export async function verifyFile(
   authorities: readonly Authority[],
   claim: FileClaim,
-  pieces: AsyncIterable<Uint8Array>,
+  blob: BlobContent,
   { now, predicateType }: { readonly now: number; readonly predicateType?: string | undefined },
 ): Promise<VerifiedFile> {
   const trust = trustIn(authorities);
   if (claim.kind === "signature") {
     if (predicateType !== undefined) throw anotherType(predicateType, "a signature");
-    const proof = await proveBlob(claim.claim, pieces, trust, now);
+    const proof = await proveBlob(claim.claim, blob, trust, now);
     return { sha256: proof.subject.slice("sha256:".length), ...countedBy(authorities, proof, now) };
   }
-  const hash = createHash("sha256");
-  for await (const piece of pieces) hash.update(piece);
-  const sha256 = hash.digest("hex");
+  const sha256 = await sha256Of(blob);
   const failures: unknown[] = [];
   for (const bundle of claim.bundles) {
     try {
@@ -121,6 +119,13 @@ function statedBy(
     throw anotherType(predicateType, proof.predicateType.slice(0, 200));
   const attestation = { predicateType: proof.predicateType, statement };
   return { ...countedBy(authorities, countAttestation(proof), now), attestation };
+}
+
+async function sha256Of(blob: BlobContent): Promise<string> {
+  if ("sha256" in blob) return Buffer.from(blob.sha256).toString("hex");
+  const hash = createHash("sha256");
+  for await (const piece of blob) hash.update(piece);
+  return hash.digest("hex");
 }
 
 function anotherType(expected: string, found: string): TrustError {

@@ -10,10 +10,14 @@ import { certify, witnessKey } from "./certified.ts";
 import { type ProvedSigner, proveSignature, type TrustMaterial, type VerifiedSignature } from "./format.ts";
 import { shortKeyId } from "./prove.ts";
 
+/** A file, piece by piece; or its SHA-256 alone, where that is all that is known of it. */
+export type BlobContent = AsyncIterable<Uint8Array> | { readonly sha256: Uint8Array };
+
 const hashNames: readonly HashName[] = ["sha256", "sha384", "sha512"];
 
 /**
- * Proves a signature over a file of any size, which is read once, piece by piece. The steps:
+ * Proves a signature over a file of any size, which is read once, piece by piece; or over one of which the SHA-256 is known,
+ * which Ed25519 signatures cannot be proved with. The steps:
  *
  * 1. Who is said to have signed decides with which key the file is hashed.
  * 2. The claim is about this file.
@@ -24,7 +28,7 @@ const hashNames: readonly HashName[] = ["sha256", "sha384", "sha512"];
  */
 export async function proveBlob(
   claim: BlobClaim,
-  pieces: AsyncIterable<Uint8Array>,
+  blob: BlobContent,
   trust: TrustMaterial,
   now: number,
 ): Promise<VerifiedSignature> {
@@ -34,8 +38,7 @@ export async function proveBlob(
   const content = () => messageContent(signature, digests() as Readonly<Partial<Record<HashName, Buffer>>>);
   const signer = claim.signer?.(content);
   const material = await materialOf(signer, trust); // 1
-  check = createStreamCheck(material?.leaf === undefined ? trust.keys : [publicKeyOf(material.leaf)]);
-  for await (const piece of pieces) check.update(piece);
+  check = await checkOf(blob, material?.leaf === undefined ? trust.keys : [publicKeyOf(material.leaf)]);
   checkDigest(claim, check); // 2
   const proved =
     material?.leaf === undefined
@@ -48,6 +51,16 @@ export async function proveBlob(
   const subject = `sha256:${check.digest("sha256").toString("hex")}` as const;
   const evidence = digestOf(signature);
   return proveSignature({ format: "blob", evidence, subject, annotations: {}, ...proved, ...backings });
+}
+
+async function checkOf(blob: BlobContent, keys: readonly PublicKey[]): Promise<StreamCheck> {
+  if ("sha256" in blob) {
+    const { createDigestCheck } = await import("../crypto/digest-verify.ts");
+    return createDigestCheck(keys, blob.sha256);
+  }
+  const check = createStreamCheck(keys);
+  for await (const piece of blob) check.update(piece);
+  return check;
 }
 
 /** What is not needed is not read: with a bare key, logs and timestamps only where somebody believes some. */

@@ -55,14 +55,17 @@ export const command = defineCommand({
       ? await signStatement(request, await readInput(context, file, "the statement", maxAttestationBytes))
       : await signBlob(request, streamInput(context, file));
     if (path !== undefined) await writeNewFiles([{ path, content: bundle, mode: 0o644 }], { replace: options.force });
-    const signature = "signature" in made ? { signature: made.signature.toString("base64") } : {};
-    const result: SignedFile = { file, ...made, ...signature, ...(path === undefined ? {} : { bundle: path }) };
+    const { signature, ...shown }: Made = made;
+    const bare = signature === undefined ? {} : { signature: signature.toString("base64") };
+    const result: SignedFile = { file, ...shown, ...bare, ...(path === undefined ? {} : { bundle: path }) };
     const results = createResults<SignedFile>(context, formatSigned);
     results.add(result, 0);
     results.end();
     return 0;
   },
 });
+
+type Made = Omit<SignedStatement, "bundle"> & { readonly sha256?: string; readonly signature?: Buffer };
 
 interface SignedFile extends Omit<SignedStatement, "bundle"> {
   readonly file: string;

@@ -1,7 +1,9 @@
+import { existsSync } from "node:fs";
 import { decodeBase64 } from "../../crypto/base64.ts";
 import { TrustError } from "../../errors.ts";
 import type { SignerIdentity } from "../../formats/format.ts";
 import { predicateKindOf } from "../../formats/predicate-types.ts";
+import type { BlobContent } from "../../formats/prove-blob.ts";
 import { readSmallFile } from "../../keys/files.ts";
 import { type FileClaim, parseFileClaim, verifyFile } from "../../verify-blob.ts";
 import { authoritiesOf, authorityOptions } from "../authorities.ts";
@@ -32,7 +34,7 @@ export const command = defineCommand({
     },
     { about: "A bare signature", command: "trust verify-blob --key release.pub --signature app.sig app.tar.gz" },
   ],
-  arguments: { file: { summary: "the file, - for standard input", completes: "files" } },
+  arguments: { file: { summary: "the file, - for standard input, or its digest, sha256:HEX", completes: "files" } },
   options: {
     ...authorityOptions,
     bundle: { value: "FILE", summary: "file with the signature, a Sigstore bundle", completes: "files" },
@@ -44,7 +46,10 @@ export const command = defineCommand({
     const claim = await claimOf(context, options.bundle, options.signature);
     const authorities = await authoritiesOf(context, options);
     const predicateType = options.type === undefined ? undefined : predicateKindOf(options.type).uri;
-    const verified = await verifyFile(authorities, claim, streamInput(context, file), { now: io.now(), predicateType });
+    const verified = await verifyFile(authorities, claim, await blobOf(context, file), {
+      now: io.now(),
+      predicateType,
+    });
     const { sha256, signer, attestation, ...times } = verified;
     const key = signer.kind === "key" ? { keyId: signer.keyId } : {};
     const stated = attestation === undefined ? {} : { predicateType: attestation.predicateType };
@@ -60,6 +65,15 @@ export const command = defineCommand({
     return 0;
   },
 });
+
+const digestForm = /^sha256:([0-9a-f]{64})$/;
+
+/** A file; where there is none of that name, a digest of one. */
+async function blobOf(context: CommandContext, file: string): Promise<BlobContent> {
+  const hex = digestForm.exec(file)?.[1];
+  if (hex === undefined || existsSync(context.resolvePath(file))) return streamInput(context, file);
+  return { sha256: Buffer.from(hex, "hex") };
+}
 
 function verb({ predicateType }: { readonly predicateType?: string }): string {
   return predicateType === undefined ? "signed" : `attested as ${plain(predicateType)}`;
