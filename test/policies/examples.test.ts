@@ -38,6 +38,12 @@ const expectations: Readonly<Record<string, Readonly<Record<string, "matched" | 
   "fresh-releases.yaml": { "registry.example.com/releases/app:stable": "matched", nginx: "silent" },
   "only-some-objects.yaml": { nginx: "matched" },
   "stricter-namespace.yaml": { nginx: "silent" },
+  "staging-and-production.yaml": { nginx: "matched" },
+  "attested-builds.yaml": { "registry.example.com/attested/app:1": "matched", nginx: "silent" },
+  "not-as-root.yaml": { "registry.example.com/web/shop:1": "matched", nginx: "silent" },
+  "github-actions.yaml": { "ghcr.io/acme/app:1": "matched", "ghcr.io/evil/app:1": "silent" },
+  "until-the-move.yaml": { "old-registry.example.com/a/b:1": "matched", "registry.example.com/a/b:1": "silent" },
+  "incident-exception.yaml": { "registry.example.com/prod/checkout:1": "silent" },
 };
 
 async function said(file: string, image: string, object?: ObjectContext): Promise<string> {
@@ -54,13 +60,14 @@ describe("the examples", () => {
   });
 
   it("load together, as a folder", async () => {
-    expect((await loadPolicies(["."], folder)).policies.length).toBe(files.length);
+    const { policies, exceptions = [] } = await loadPolicies(["."], folder);
+    expect(policies.length + exceptions.length).toBe(files.length);
   });
 
   it("are named like their files, and tell editors where the schema is", async () => {
     for (const file of files) {
-      const { policies } = await loadPolicies([file], folder);
-      expect(policies.map(({ name }) => `${name}.yaml`)).toEqual([file]);
+      const { policies, exceptions = [] } = await loadPolicies([file], folder);
+      expect([...policies, ...exceptions].map(({ name }) => `${name}.yaml`)).toEqual([file]);
       expect(readFileSync(join(folder, file), "utf8")).toMatch(
         /^# yaml-language-server: \$schema=\.\.\/schema\.json\n/,
       );
@@ -119,6 +126,59 @@ describe("the examples in the cluster", () => {
   it("signed-for-production.yaml asks for the annotation", async () => {
     const { policies } = await loadPolicies(["signed-for-production.yaml"], folder);
     expect(policies[0]?.authorities[0]?.annotations).toEqual({ stage: "production" });
+  });
+
+  it("staging-and-production.yaml goes by the labels of namespace and object", async () => {
+    const file = "staging-and-production.yaml";
+    const production = { namespaceLabels: { env: "production" } };
+    expect(await said(file, "nginx", object(production))).toBe("matched");
+    expect(await said(file, "nginx", object({ namespaceLabels: { env: "dev" } }))).toBe("silent");
+    expect(await said(file, "nginx", object({ ...production, labels: { "example.com/tool": "yes" } }))).toBe("silent");
+  });
+
+  it("attested-builds.yaml asks for provenance by CI and a recent scan by security", async () => {
+    const { policies } = await loadPolicies(["attested-builds.yaml"], folder);
+    const [built, scan] = policies[0]?.attestations ?? [];
+    expect([built, scan]).toMatchObject([
+      { authorities: ["ci"], select: "latest" },
+      { authorities: ["security"], select: "latest", maxAge: 7 * 24 * 3600 * 1000 },
+    ]);
+    const by = (id: string) => built?.condition?.test({ predicate: { runDetails: { builder: { id } } } }).holds;
+    expect([by("https://github.com/acme/app"), by("https://github.com/evil/app")]).toEqual([true, false]);
+    const found = (predicate: unknown) => scan?.condition?.test({ predicate }).holds;
+    const findings = (...severities: string[]) => severities.map((severity) => ({ severity }));
+    expect(found({ scanner: { result: { findings: findings("low", "high") } } })).toBe(true);
+    expect(found({ scanner: { result: { findings: findings("low", "critical") } } })).toBe(false);
+    expect(found({ scanner: { result: {} } })).toBe(false);
+  });
+
+  it("not-as-root.yaml refuses root in all the ways it is written, and what does not say", async () => {
+    const { policies } = await loadPolicies(["not-as-root.yaml"], folder);
+    const runs = (config: object) => policies[0]?.condition?.test({ config: { config } }).holds;
+    expect(["1000", "app", "1000:0", "00root"].map((User) => runs({ User }))).toEqual([true, true, true, true]);
+    expect(["", "0", "root", "0:0", "root:wheel", ":5"].map((User) => runs({ User }))).not.toContain(true);
+    expect(runs({})).toBe(false);
+  });
+
+  it("until-the-move.yaml passes what it matches without a signature, and says why", async () => {
+    const { policies } = await loadPolicies(["until-the-move.yaml"], folder);
+    expect(policies).toMatchObject([{ authorities: [], statics: [{ action: "pass", message: expect.any(String) }] }]);
+  });
+
+  it("incident-exception.yaml is for one image in one namespace, under one policy that is there", async () => {
+    const set = await loadPolicies(["incident-exception.yaml", "require-signature.yaml"], folder);
+    const exceptionsFor = (image: string, context?: ObjectContext) =>
+      matchPolicies(set, parseReference(image), context).flatMap(({ exceptions = [] }) => exceptions.length);
+    const image = "registry.example.com/prod/checkout:1";
+    expect(exceptionsFor(image, object({ namespace: "shop" }))).toEqual([1]);
+    expect(exceptionsFor(image, object({ namespace: "prod" }))).toEqual([0]);
+    expect(exceptionsFor(image)).toEqual([0]);
+    expect(exceptionsFor("registry.example.com/prod/other:1", object({ namespace: "shop" }))).toEqual([0]);
+  });
+
+  it("github-actions.yaml names one workflow exactly", async () => {
+    const { policies } = await loadPolicies(["github-actions.yaml"], folder);
+    expect(policies[0]?.authorities).toMatchObject([{ kind: "keyless", root: { name: "public-good" } }]);
   });
 
   it("start-with-warnings.yaml only warns, all others enforce", async () => {
