@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createHttpRegistry } from "../../src/oci/http-registry.ts";
 import { parseReference } from "../../src/oci/reference.ts";
+import { runTrust } from "../support/cli.ts";
 import { pushImage, tinyImage } from "../support/images.ts";
 import { describePeers, type RunningRegistry, requirePeer, startDockerRegistry } from "../support/peers.ts";
 import { run, tempDir } from "../support/process.ts";
@@ -23,6 +24,9 @@ describePeers(["cosign2", "cosign3", "docker-registry"], "cosign against the Sig
 
   const cosign = (version: 2 | 3, ...args: string[]) =>
     run(requirePeer(`cosign${version}`), args, { env, cwd: folder.path });
+  /** What we say of what cosign signed. */
+  const trust = (...args: string[]) =>
+    runTrust(["verify", "--trusted-root", "root.json", ...args], { env, folder: folder.path });
   const newImage = async (): Promise<string> => {
     const image = `${registry.host}/stack/app${images++}:1`;
     const digest = await pushImage(createHttpRegistry({}), parseReference(image), tinyImage(image));
@@ -81,6 +85,8 @@ describePeers(["cosign2", "cosign3", "docker-registry"], "cosign against the Sig
     expect(await cosign(2, "sign", "--yes", ...services, image)).toMatchObject({ code: 0 });
     expect(await cosign(2, "verify", ...who(identity, issuer ?? own), image)).toMatchObject({ code: 0 });
     expect(await cosign(2, "verify", ...who("mallory@example.com", own), image)).not.toMatchObject({ code: 0 });
+    expect(await trust(...who(identity, issuer ?? own), image)).toMatchObject({ code: 0 });
+    expect(await trust(...who("mallory@example.com", own), image)).toMatchObject({ code: 1 });
   });
 
   it("cosign 2 attests with a timestamp and a key in the log", async () => {
@@ -94,9 +100,12 @@ describePeers(["cosign2", "cosign3", "docker-registry"], "cosign against the Sig
     const chain = ["--timestamp-certificate-chain", "tsa.pem"];
     const verified = ["verify-attestation", "--type", "custom", ...who("alice@example.com", issuer), ...chain, image];
     expect(await cosign(2, ...verified)).toMatchObject({ code: 0 });
+    const custom = ["--type", "custom", ...who("alice@example.com", issuer), image];
+    expect(await trust(...custom)).toMatchObject({ code: 0 });
     const withKey = ["sign", "--yes", "--key", "own.key", "--rekor-url", rekor, ...timestamps, image];
     expect(await cosign(2, ...withKey)).toMatchObject({ code: 0 });
     expect(await cosign(2, "verify", "--key", "own.pub", ...chain, image)).toMatchObject({ code: 0 });
+    expect(await trust("--key", "own.pub", image)).toMatchObject({ code: 0 });
   });
 
   it.each([
@@ -112,6 +121,9 @@ describePeers(["cosign2", "cosign3", "docker-registry"], "cosign against the Sig
       cosign(3, "verify", "--trusted-root", "root.json", ...who(identity, sigstore.urls.issuer), image);
     expect(await verify("alice@example.com")).toMatchObject({ code: 0 });
     expect(await verify("mallory@example.com")).not.toMatchObject({ code: 0 });
+    const { issuer } = sigstore.urls;
+    expect(await trust(...who("alice@example.com", issuer), image)).toMatchObject({ code: 0 });
+    expect(await trust(...who("mallory@example.com", issuer), image)).toMatchObject({ code: 1 });
   });
 
   it.each([1, 2] as const)("cosign 3 logs a key in Rekor v%d and verifies it", async (version) => {
@@ -121,6 +133,7 @@ describePeers(["cosign2", "cosign3", "docker-registry"], "cosign against the Sig
     expect(await cosign(3, "sign", "--yes", ...sign, image)).toMatchObject({ code: 0 });
     const verified = await cosign(3, "verify", "--key", "own.pub", "--trusted-root", "root.json", image);
     expect(verified).toMatchObject({ code: 0 });
+    expect(await trust("--key", "own.pub", image)).toMatchObject({ code: 0 });
   });
 
   it.each([
@@ -141,6 +154,9 @@ describePeers(["cosign2", "cosign3", "docker-registry"], "cosign against the Sig
     expect(await cosign(3, "attest", "--yes", ...sign, ...predicate, image)).toMatchObject({ code: 0 });
     const verified = await cosign(3, "verify-attestation", "--type", "custom", ...root, ...identity, image);
     expect(verified).toMatchObject({ code: 0 });
+    expect(await trust("--type", "custom", ...identity, image)).toMatchObject({ code: 0 });
+    expect(await trust("--type", "custom", "--github-repo", "acme/app", image)).toMatchObject({ code: 0 });
+    expect(await trust("--type", "custom", "--github-repo", "acme/other", image)).toMatchObject({ code: 1 });
   });
 
   it("refuses a proof of possession by another key, and a token that it did not sign", async () => {

@@ -92,20 +92,22 @@ describe("a field changed", { timeout: 180_000 }, () => {
   ];
 
   it.each<[string, Recipe]>([
-    ["version 0.2, Rekor v1 and a timestamp", { version: "0.2", timestamp: true, later: 1 }],
-    ["Rekor v2 and a timestamp", { log: "v2", timestamp: true, later: 1 }],
+    ["version 0.2, Rekor v1 and a timestamp", { version: "0.2", timestamp: true }],
+    ["Rekor v2 and a timestamp", { log: "v2", timestamp: true }],
     ["a file in Rekor v1", { content: "message" }],
     ["version 0.1 with a promise", { version: "0.1", log: "promise" }],
     ["a key in Rekor v2", { signer: "key", log: "v2" }],
   ])("%s: refused, or harmless and said why", async (_name, recipe) => {
-    const made = makeBundle(world, recipe);
-    const other = makeBundle(world, recipe);
+    // Logs of its own, that are short: every hash of a proof makes twenty cases.
+    const small = createWorld();
+    const [made, other] = [makeBundle(small, recipe), makeBundle(small, recipe)];
+    const believes = { root: trustedRootOf(small) };
     const unlisted: string[] = [];
     const believed: string[] = [];
     let count = 0;
     for (const { name, text } of mutationsOf(made.bundle, other.bundle)) {
       count++;
-      const isAccepted = await compare({ ...caseOf(name, made), bundle: text }, unlisted);
+      const isAccepted = await compare({ ...caseOf(name, made), ...believes, bundle: text }, unlisted);
       if (isAccepted && !harmless.some((pattern) => pattern.test(name))) believed.push(name);
     }
     expect({ unlisted, believed }).toEqual({ unlisted: [], believed: [] });
