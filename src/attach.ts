@@ -1,6 +1,12 @@
 import { type Digest, digestOf } from "./crypto/digest.ts";
 import { TrustError } from "./errors.ts";
-import type { MadeSignature, SignatureBundle, SignatureFormat, TrustMaterial } from "./formats/format.ts";
+import type {
+  MadeSignature,
+  SignatureBundle,
+  SignatureFormat,
+  SignerIdentity,
+  TrustMaterial,
+} from "./formats/format.ts";
 import { requireEvidence, type WitnessedEvidence } from "./formats/made-trust.ts";
 import type { EvidencePlaces } from "./oci/evidence-places.ts";
 import { type Descriptor, mediaTypes } from "./oci/manifest.ts";
@@ -35,6 +41,12 @@ export interface PushedSignature {
   readonly location: string;
 }
 
+/** What was pushed, and by whom verifiers see it signed. */
+export interface AttachedSignature {
+  readonly pushed: PushedSignature;
+  readonly signer: SignerIdentity;
+}
+
 /**
  * Puts what a format has made beside its image, and answers for it:
  * 1. Prove it with the verifier's own code, before anything is pushed.
@@ -47,13 +59,14 @@ export async function attach(
   registry: Registry,
   attaching: Attaching,
   options: { readonly dryRun?: boolean | undefined } = {},
-): Promise<PushedSignature> {
+): Promise<AttachedSignature> {
   const { format, made, repository } = attaching;
-  await prove(attaching, made.bundle); // 1
+  const signer = await prove(attaching, made.bundle); // 1
   if (options.dryRun !== true) {
     await pushAndConfirm(registry, attaching); // 2, 3
   }
-  return { format: format.name, evidence: made.bundle.evidence, location: locationOf(repository, made) };
+  const pushed = { format: format.name, evidence: made.bundle.evidence, location: locationOf(repository, made) };
+  return { pushed, signer };
 }
 
 function locationOf(name: RepositoryName, { attachment }: MadeSignature): string {
@@ -136,10 +149,13 @@ async function confirm(registry: Registry, attaching: Attaching): Promise<void> 
 }
 
 /** A verifier may be content with less; what was asked to witness the signature must be proved, all of it. */
-async function prove({ format, subject, trust, evidence, now }: Attaching, bundle: SignatureBundle): Promise<void> {
-  const { backings = [] } = await format.verify(bundle, subject.digest, trust, now);
-  if (evidence === undefined) return;
-  requireEvidence(backings, evidence);
+async function prove(
+  { format, subject, trust, evidence, now }: Attaching,
+  bundle: SignatureBundle,
+): Promise<SignerIdentity> {
+  const { signer, backings = [] } = await format.verify(bundle, subject.digest, trust, now);
+  if (evidence !== undefined) requireEvidence(backings, evidence);
+  return signer;
 }
 
 /** Resolves the tag to a digest, once. Throws `DIGEST_MISMATCH` where it is not the one that is expected. */

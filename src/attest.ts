@@ -90,7 +90,7 @@ async function makeAndAttach(registry: Registry, request: AttestImageRequest, ta
   const { image, signer, testify, predicateType, predicate, now, dryRun } = request;
   const { format, subject } = target;
   const made = await format.attest({ image, subject, signer, testify, predicateType, predicate, now }); // 2
-  const pushed = await attach(registry, { ...target, made }, { dryRun }); // 3
+  const { pushed, signer: signedBy } = await attach(registry, { ...target, made }, { dryRun }); // 3
   const tag = made.attachment.kind === "layer" ? made.attachment.tag : undefined;
-  return { pushed, own: { evidence: made.bundle.evidence, tag } };
+  return { pushed, own: { evidence: made.bundle.evidence, tag, signer: signedBy } };
 }

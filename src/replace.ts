@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Attaching } from "./attach.ts";
 import type { Digest } from "./crypto/digest.ts";
 import { TrustError } from "./errors.ts";
-import type { Proof } from "./formats/format.ts";
+import type { Proof, SignerIdentity } from "./formats/format.ts";
 import type { EvidencePlaces } from "./oci/evidence-places.ts";
 import { removeFromFallbackIndex } from "./oci/fallback-index.ts";
 import { parseManifest } from "./oci/manifest.ts";
@@ -16,6 +17,8 @@ export interface Attached extends Omit<Attaching, "made"> {
     readonly evidence: Digest;
     /** The tag that it is a layer of; undefined for a referrer. */
     readonly tag: string | undefined;
+    /** By whom it is, as it is proved: a trust root proves the attestations of others, too. */
+    readonly signer: SignerIdentity;
   };
 }
 
@@ -45,7 +48,8 @@ async function findOlder(registry: Registry, attached: Attached, predicateType: 
   const old: Digest[] = [];
   for (const bundle of bundles) {
     const proof = await format.verify(bundle, subject.digest, trust, now).catch(unproved);
-    if (proof?.kind === "attestation" && proof.predicateType === predicateType) old.push(bundle.evidence);
+    if (proof?.kind !== "attestation" || proof.predicateType !== predicateType) continue;
+    if (isDeepStrictEqual(proof.signer, own.signer)) old.push(bundle.evidence);
   }
   return old;
 }

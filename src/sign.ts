@@ -98,7 +98,8 @@ async function signSubject(
   for (const format of request.formats) {
     const made = await format.sign({ image, subject, signer, testify, annotations, identity, now }); // 3
     const target = { format, subject, repository, trust, evidence: request.evidence, now, signal };
-    signatures.push(await attach(registry, { ...target, made }, { dryRun })); // 4
+    const { pushed } = await attach(registry, { ...target, made }, { dryRun }); // 4
+    signatures.push(pushed);
   }
   const { keyId } = signer.publicKey;
   const names = await namesOf(signer);

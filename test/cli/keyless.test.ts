@@ -110,6 +110,23 @@ describe("signing with an identity", () => {
     expect(refused.stderr).toContain("SIGNING_CONFIG_INVALID");
   });
 
+  it("replaces attestations of the same identity, and of no other under the same trust root", async () => {
+    write("predicate.json", "{}");
+    write("other-token", sigstore.identityToken({ email: "bob@example.com" }));
+    const image = await newImage();
+    for (const format of ["bundle", "cosign"]) {
+      const attest = (token: string, ...more: string[]) =>
+        trust([
+          ...["attest", "--identity-token", token, ...services, "--predicate", "predicate.json", "-o", "json"],
+          ...["--format", format, ...more, image],
+        ]);
+      await attest("other-token");
+      const [own] = JSON.parse((await attest("token")).stdout);
+      const [again] = JSON.parse((await attest("token", "--replace")).stdout);
+      expect(again.replaced).toEqual([own.attestations[0].evidence]);
+    }
+  });
+
   it("signs files, and bundles are written only with an identity", async () => {
     write("file.txt", "content");
     const signed = await trust(["sign-blob", ...withToken, "--bundle", "file.json", "file.txt"]);
