@@ -14,6 +14,7 @@ import { measureAdmission } from "./admission.ts";
 import { type Command, compare, ms, printTable, type Row } from "./compare.ts";
 import { measureCopies } from "./copy.ts";
 import { measureKeyless } from "./keyless.ts";
+import { measureKeylessVerify } from "./keyless-verify.ts";
 import { measureMany } from "./many.ts";
 import { measurePolicies } from "./policy.ts";
 import { countColdRequests } from "./requests.ts";
@@ -102,5 +103,6 @@ rows.push({
 rows.push(...(await measureMany(dist, Math.min(rounds, 11))));
 rows.push(...(await measureCopies(dist, Math.min(rounds, 5))));
 rows.push(...(await measureKeyless()));
+rows.push(...(await measureKeylessVerify(dist, rounds)));
 rows.push(...(await measurePolicies(rounds)));
 printTable(rows);
