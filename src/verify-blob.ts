@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { digestOf } from "./crypto/digest.ts";
+import { type Digest, digestOf } from "./crypto/digest.ts";
 import { readJsonMembers } from "./crypto/json.ts";
 import { TrustError } from "./errors.ts";
 import { type BlobClaim, parseBlobBundle } from "./formats/blob-bundle.ts";
@@ -8,6 +8,7 @@ import {
   type Proof,
   type SignatureBundle,
   type SignerIdentity,
+  type TrustMaterial,
   type VerifiedSignature,
 } from "./formats/format.ts";
 import { type BlobContent, proveBlob } from "./formats/prove-blob.ts";
@@ -74,8 +75,8 @@ function looksWhole(line: Buffer): boolean {
 }
 
 /**
- * Verifies a file of any size, read piece by piece, or by its SHA-256 alone, against a claim: it must be by one of the authorities. `predicateType`:
- * an attestation of that type is wanted; without it a signature or any attestation will do. Throws `SUBJECT_MISMATCH`,
+ * Verifies a file of any size, read piece by piece, or by its SHA-256 alone, against a claim: it must be by one of the
+ * authorities. `predicateType`: an attestation of that type is wanted; without it a signature or any attestation will do. Throws `SUBJECT_MISMATCH`,
  * `SIGNER_NOT_TRUSTED`, `PREDICATE_TYPE_MISMATCH`, `CONTENT_TOO_LARGE`, and the codes of proofs and objections.
  */
 export async function verifyFile(
@@ -90,11 +91,11 @@ export async function verifyFile(
     const proof = await proveBlob(claim.claim, blob, trust, now);
     return { sha256: proof.subject.slice("sha256:".length), ...countedBy(authorities, proof, now) };
   }
-  const sha256 = await sha256Of(blob);
+  const { sha256, subjects } = await digestsOf(blob);
   const failures: unknown[] = [];
   for (const bundle of claim.bundles) {
     try {
-      const proof = await sigstoreBundle.verify(bundle, `sha256:${sha256}`, trust, now);
+      const proof = await proveAbout(subjects, bundle, trust, now);
       return { sha256, ...statedBy(authorities, proof, now, predicateType) };
     } catch (error) {
       if (!(error instanceof TrustError)) throw error;
@@ -121,11 +122,36 @@ function statedBy(
   return { ...countedBy(authorities, countAttestation(proof), now), attestation };
 }
 
-async function sha256Of(blob: BlobContent): Promise<string> {
-  if ("sha256" in blob) return Buffer.from(blob.sha256).toString("hex");
-  const hash = createHash("sha256");
-  for await (const piece of blob) hash.update(piece);
-  return hash.digest("hex");
+/** A statement names its subject by the digest that its makers use: npm's is SHA-512. */
+async function proveAbout(
+  subjects: readonly Digest[],
+  bundle: SignatureBundle,
+  trust: TrustMaterial,
+  now: number,
+): Promise<Proof> {
+  let mismatch: TrustError | undefined;
+  for (const subject of subjects) {
+    try {
+      return await sigstoreBundle.verify(bundle, subject, trust, now);
+    } catch (error) {
+      if (!(error instanceof TrustError) || error.code !== "SUBJECT_MISMATCH") throw error;
+      mismatch ??= error;
+    }
+  }
+  throw mismatch;
+}
+
+async function digestsOf(
+  blob: BlobContent,
+): Promise<{ readonly sha256: string; readonly subjects: readonly Digest[] }> {
+  if ("sha256" in blob) {
+    const sha256 = Buffer.from(blob.sha256).toString("hex");
+    return { sha256, subjects: [`sha256:${sha256}`] };
+  }
+  const hashes = { sha256: createHash("sha256"), sha512: createHash("sha512") };
+  for await (const piece of blob) for (const hash of Object.values(hashes)) hash.update(piece);
+  const sha256 = hashes.sha256.digest("hex");
+  return { sha256, subjects: [`sha256:${sha256}`, `sha512:${hashes.sha512.digest("hex")}`] };
 }
 
 function anotherType(expected: string, found: string): TrustError {
