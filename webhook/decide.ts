@@ -80,7 +80,11 @@ function settleTag({ route, settings }: Question, verdict: Verdict, image: strin
 function mustPin({ settings, isTemplate }: Question, verdict: Verdict): boolean {
   if (isTemplate && settings.pin === "pods") return false;
   // A policy that excludes the image passes it by its name, satisfied by nobody.
-  const rests = verdict.policies.some(({ mode, satisfiedBy }) => mode === "enforce" && satisfiedBy.length > 0);
+  const rests = verdict.policies.some(
+    (policy) =>
+      policy.mode === "enforce" &&
+      (policy.satisfiedBy.length > 0 || policy.exception !== undefined || policy.static !== undefined),
+  );
   return verdict.digest !== undefined && rests;
 }
 

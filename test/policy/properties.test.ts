@@ -1,12 +1,10 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Proof, VerifiedAttestation, VerifiedSignature } from "../../src/formats/format.ts";
-import { formatReference, parseReference } from "../../src/oci/reference.ts";
-import { evaluatePolicy } from "../../src/policy/evaluate.ts";
-import { applyExceptions } from "../../src/policy/except.ts";
-import { isExempt, isMatchedByEnforcingClusterPolicy, matchPolicies } from "../../src/policy/match.ts";
+import { parseReference } from "../../src/oci/reference.ts";
+import { verdictFromFacts } from "../../src/policy/from-facts.ts";
 import type { ObjectContext, PolicySet } from "../../src/policy/policy.ts";
-import { type Verdict, verdictOf } from "../../src/policy/verdict.ts";
+import type { Verdict } from "../../src/policy/verdict.ts";
 import { attestationBy, keyed, provenance, setOf, signatureBy, subject } from "../support/proofs.ts";
 import { newSigner } from "../support/signers.ts";
 
@@ -86,24 +84,12 @@ const proofsOf = ({ signed, attested }: Evidence): readonly Proof[] => [
 
 /** As a verifier decides, from evidence that is known. */
 function decide(set: PolicySet, image: string, proofs: readonly Proof[], object?: ObjectContext): Verdict {
-  const ref = parseReference(image);
-  const matched = matchPolicies(set, ref, object);
   const facts = {
-    ...{ ref, now, object, subject, findings: [] },
+    ...{ ref: parseReference(image), now, object, subject, findings: [] },
     proofs: proofs.filter((proof) => proof.kind === "signature"),
     attestations: proofs.filter((proof) => proof.kind === "attestation"),
   };
-  const results = matched.map((match) =>
-    applyExceptions(match, evaluatePolicy(match.policy, match.excluded, facts), { ref, digest: subject, now }),
-  );
-  const noMatch = isMatchedByEnforcingClusterPolicy(matched) ? undefined : "deny";
-  return verdictOf({
-    image: formatReference(ref),
-    decidedAt: now,
-    noMatch,
-    exempt: isExempt(matched),
-    policies: results,
-  });
+  return verdictFromFacts(set, facts, { image });
 }
 
 const setFrom = (documents: readonly object[]) =>
