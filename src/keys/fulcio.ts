@@ -66,7 +66,8 @@ async function certify(signer: Signer, options: FulcioOptions): Promise<SigningC
 
 /** The library gives a certificate with a signature; the one of nothing is not used. */
 async function request(signer: Signer, token: IdentityToken, url: string): Promise<string> {
-  const { FulcioSigner } = await import("@sigstore/sign");
+  // The built command has what is CommonJS under `default` alone.
+  const { FulcioSigner } = (await import("@sigstore/sign")).default;
   const publicKey = formatPublicKey(signer.publicKey);
   const keyHolder = {
     sign: async (data: Buffer) => ({
@@ -99,8 +100,10 @@ function strange(host: string, expected: string, found: string): TrustError {
 }
 
 /** The library's errors hold the token, in their text or in that of their cause: nothing of them is kept as it is. */
-function fulcioError(error: unknown, host: string, token: IdentityToken): TrustError {
+function fulcioError(error: unknown, host: string, token: IdentityToken): Error {
   if (error instanceof TrustError) return error;
+  if (textIn(error, "code") !== "CA_CREATE_SIGNING_CERTIFICATE_ERROR")
+    return new Error(withoutTokens(`no certificate was asked for: ${error}`, token.text));
   const cause = error instanceof Error ? error.cause : undefined;
   const status = numberIn(cause, "statusCode");
   if (status === undefined)

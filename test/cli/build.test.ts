@@ -8,6 +8,7 @@ import { openLayout } from "../../src/oci/layout.ts";
 import { parseReference } from "../../src/oci/reference.ts";
 import { pushImage, tinyImage } from "../support/images.ts";
 import { run, tempDir } from "../support/process.ts";
+import { startSigstore } from "../support/sigstore/index.ts";
 import { createTufRepository, writeRepository } from "../support/tuf-repository.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -54,6 +55,7 @@ const heavy = [
   "prom-client",
   "@noble/ciphers",
   "@sigstore/tuf",
+  "@sigstore/sign",
 ];
 
 describe("the whole job with nothing but the built files", () => {
@@ -103,6 +105,23 @@ describe("the whole job with nothing but the built files", () => {
       expect(await registry.stop()).toBe(0);
     }
   });
+});
+
+test("an identity signs with it, by a certificate and a log", async () => {
+  const sigstore = await startSigstore();
+  const write = (name: string, content: object | string) =>
+    writeFileSync(join(folder.path, name), typeof content === "string" ? content : JSON.stringify(content));
+  write("keyless-root.json", sigstore.trustedRoot);
+  write("keyless-config.json", sigstore.signingConfig());
+  write("keyless-token", sigstore.identityToken());
+  write("keyless.txt", "content");
+  const services = ["--signing-config", "keyless-config.json", "--trusted-root", "keyless-root.json"];
+  const sign = ["sign-blob", "--identity-token", "keyless-token", ...services, "--bundle", "keyless.json"];
+  expect(await trust(...sign, "keyless.txt")).toMatchObject({ code: 0, stderr: "" });
+  const who = ["--certificate-identity", "alice@example.com", "--certificate-oidc-issuer", sigstore.urls.issuer];
+  const verify = ["verify-blob", "--bundle", "keyless.json", ...who, "--trusted-root", "keyless-root.json"];
+  expect(await trust(...verify, "keyless.txt")).toMatchObject({ code: 0, stderr: "" });
+  await sigstore.stop();
 });
 
 test("trust roots are part of it, and renewed by TUF", async () => {
