@@ -159,6 +159,25 @@ describePeers(["cosign2", "cosign3", "docker-registry"], "cosign against the Sig
     expect(await trust("--type", "custom", "--github-repo", "acme/other", image)).toMatchObject({ code: 1 });
   });
 
+  it("cosign 3 signs and verifies with what its TUF repository says, and so do we", async () => {
+    const image = await newImage();
+    writeFileSync(file("tuf-root.json"), sigstore.tuf.root);
+    const home = { ...env, TUF_ROOT: file("tuf"), XDG_CONFIG_HOME: file("config") };
+    const fresh = Object.fromEntries(Object.entries(home).filter(([name]) => !name.startsWith("SIGSTORE_")));
+    const cosignByTuf = (...args: string[]) => run(requirePeer("cosign3"), args, { env: fresh, cwd: folder.path });
+    const initialized = await cosignByTuf("initialize", "--mirror", sigstore.urls.tuf, "--root", "tuf-root.json");
+    expect(initialized).toMatchObject({ code: 0 });
+    const signed = await cosignByTuf("sign", "--yes", "--identity-token", token(alice), image);
+    expect(signed).toMatchObject({ code: 0 });
+    const identity = who("alice@example.com", sigstore.urls.issuer);
+    expect(await cosignByTuf("verify", ...identity, image)).toMatchObject({ code: 0 });
+    const mirror = ["--tuf-root", "tuf-root.json", "--mirror", sigstore.urls.tuf];
+    const ours = { env: home, folder: folder.path };
+    expect(await runTrust(["root", "add", "test-root", ...mirror], ours)).toMatchObject({ code: 0 });
+    const verified = await runTrust(["verify", "--trusted-root", "test-root", ...identity, image], ours);
+    expect(verified).toMatchObject({ code: 0 });
+  });
+
   it("refuses a proof of possession by another key, and a token that it did not sign", async () => {
     const keyless = (identityToken: string) => ({
       method: "POST",

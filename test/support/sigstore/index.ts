@@ -8,18 +8,20 @@
 //   sigstore.urls.fulcio, .rekor, .rekor2, .tsa, .issuer          // services, each on a port of its own
 //   sigstore.services.rekor.trouble = { kind: "outage" }          // or slow, answer, change; undefined ends it
 //   sigstore.services.rekor.requests                              // "POST /api/v1/log/entries"
+//   sigstore.tuf, sigstore.urls.tuf                               // both JSONs as a TUF repository; sigstore.tuf.root to begin with
 //   sigstore.world                                                // keys and logs, to forge with
 //   await sigstore.stop();
 //
 // Without a network, and quicker: createWorld() and what is in bundles.ts.
 
+import { createTufRepository, type TufRepository } from "../tuf-repository.ts";
 import { type Claims, subjectOf } from "./claims.ts";
 import { type FulcioOptions, fulcio } from "./fulcio.ts";
 import { oidcIssuer } from "./issuer.ts";
 import { rfc3339 } from "./jcs.ts";
 import { rekorV1Api } from "./rekor-v1-api.ts";
 import { rekorV2Api } from "./rekor-v2-api.ts";
-import { type Service, startService } from "./service.ts";
+import { type Answer, type Service, startService } from "./service.ts";
 import { type TimestampApiOptions, timestampApi } from "./timestamp-api.ts";
 import { createTokenIssuer } from "./tokens.ts";
 import { createWorld, type TrustedRootJson, trustedRootOf, type World, type WorldOptions } from "./world.ts";
@@ -41,6 +43,8 @@ export interface Sigstore {
   readonly services: Readonly<Record<SigstoreService, Service>>;
   /** Of the world as it was made, in protobuf's JSON. */
   readonly trustedRoot: TrustedRootJson;
+  /** Has `trusted_root.json` and `signing_config.v0.2.json`; served at `urls.tuf`. */
+  readonly tuf: TufRepository;
   /** Version 0.2; one log, version 1, and the timestamp authority unless asked otherwise. */
   signingConfig(options?: SigningConfigOptions): object;
   /** A signed token for ten minutes; `iss` is the issuer here unless the claims say another. */
@@ -48,7 +52,7 @@ export interface Sigstore {
   stop(): Promise<void>;
 }
 
-export type SigstoreService = "issuer" | "fulcio" | "rekor" | "rekor2" | "tsa";
+export type SigstoreService = "issuer" | "fulcio" | "rekor" | "rekor2" | "tsa" | "tuf";
 
 export interface SigningConfigOptions {
   /** Major versions of the logs. */
@@ -63,6 +67,7 @@ export interface SigningConfigOptions {
 export async function startSigstore(options: SigstoreOptions = {}): Promise<Sigstore> {
   const { world = createWorld(options) } = options;
   const tokens = createTokenIssuer();
+  const tuf = createTufRepository();
   const claimsOf = (claims: Claims): Claims => {
     const issuedAt = Math.floor(world.now() / 1000);
     const subject = { sub: subjectOf(claims), ...("email" in claims && { email_verified: true }) };
@@ -76,18 +81,29 @@ export async function startSigstore(options: SigstoreOptions = {}): Promise<Sigs
     rekor: await startService(rekorV1Api(world.rekor, world.now)),
     rekor2: await startService(rekorV2Api(world.rekor2)),
     tsa: await startService(timestampApi(world, options.timestamp && { change: options.timestamp })),
+    tuf: await startService(({ path }) => tufFile(tuf, path)),
   };
-  const { issuer, fulcio: ca, rekor, rekor2, tsa } = services;
-  const urls = { issuer: issuer.url, fulcio: ca.url, rekor: rekor.url, rekor2: rekor2.url, tsa: tsa.url };
+  const urls = Object.fromEntries(Object.entries(services).map(([name, { url }]) => [name, url])) as Sigstore["urls"];
+  const trustedRoot = trustedRootOf(world);
+  tuf.publish({
+    "trusted_root.json": JSON.stringify(trustedRoot),
+    "signing_config.v0.2.json": JSON.stringify(signingConfig(urls, world.beginning)),
+  });
   return {
     world,
     services,
     urls,
-    trustedRoot: trustedRootOf(world),
+    tuf,
+    trustedRoot,
     signingConfig: (wanted) => signingConfig(urls, world.beginning, wanted),
     identityToken: (claims = { email: "alice@example.com" }) => tokens.issue(claimsOf(claims)),
     stop: async () => void (await Promise.all(Object.values(services).map((service: Service) => service.stop()))),
   };
+}
+
+function tufFile({ files }: TufRepository, path: string): Answer | undefined {
+  const body = files.get(decodeURIComponent(path.slice(1)));
+  return body === undefined ? undefined : { status: 200, body, type: "application/octet-stream" };
 }
 
 function signingConfig(urls: Sigstore["urls"], start: number, options: SigningConfigOptions = {}): object {
