@@ -1,4 +1,6 @@
-import { createHash } from "node:crypto";
+import "reflect-metadata";
+import { createHash, webcrypto, X509Certificate } from "node:crypto";
+import { Pkcs10CertificateRequestGenerator } from "@peculiar/x509";
 import { bundleToJSON } from "@sigstore/bundle";
 import {
   DSSEBundleBuilder,
@@ -9,7 +11,8 @@ import {
   type Witness,
 } from "@sigstore/sign";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { githubClaims } from "./claims.ts";
+import { makeBundle } from "./bundles.ts";
+import { type Claims, githubClaims } from "./claims.ts";
 import { type Sigstore, startSigstore } from "./index.ts";
 import { accepted, judge, judgeByPeer } from "./judges.ts";
 import { createTree, leafHash } from "./merkle.ts";
@@ -68,6 +71,49 @@ describe("the Sigstore of the tests, with @sigstore/sign", () => {
     await expect(sign()).rejects.toMatchObject({ code: "TLOG_CREATE_ENTRY_ERROR" });
     service.trouble = undefined;
     await expect(sign()).resolves.toMatchObject({});
+  });
+
+  it("issues for a certificate request that is signed, and for no other", async () => {
+    const algorithm = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };
+    const keys = await webcrypto.subtle.generateKey(algorithm, true, ["sign", "verify"]);
+    const made = await Pkcs10CertificateRequestGenerator.create({ keys, signingAlgorithm: algorithm });
+    const ask = (pem: string) =>
+      fetch(`${sigstore.urls.fulcio}/api/v2/signingCert`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${sigstore.identityToken()}` },
+        body: JSON.stringify({ certificateSigningRequest: Buffer.from(pem).toString("base64") }),
+      });
+    const answer = await ask(made.toString("pem"));
+    expect(JSON.stringify(await answer.json())).toContain("BEGIN CERTIFICATE");
+    const der = Buffer.from(made.rawData);
+    der[der.length - 1] = (der.at(-1) ?? 0) ^ 1;
+    const forged = `-----BEGIN CERTIFICATE REQUEST-----\n${der.toString("base64")}\n-----END CERTIFICATE REQUEST-----\n`;
+    expect(await ask(forged)).toMatchObject({ status: 400 });
+  });
+
+  it("names identities as Fulcio does", async () => {
+    const { world } = sigstore;
+    const sanOf = (claims: Claims) => new X509Certificate(makeBundle(world, { claims }).leaf?.der ?? "").subjectAltName;
+    const iss = "https://issuer.example.com";
+    const names = {
+      email: sanOf({ iss, email: "alice@example.com", sub: "1" }),
+      github: sanOf(githubClaims()),
+      gitlab: sanOf({
+        iss,
+        sub: "x",
+        project_path: "acme/app",
+        ci_config_ref_uri: "gitlab.com/acme/app//ci.yml@refs/x",
+      }),
+      spiffe: sanOf({ iss, sub: "spiffe://acme.test/app" }),
+      kubernetes: sanOf({ iss, sub: "system:serviceaccount:prod:builder" }),
+    };
+    expect(names).toEqual({
+      email: "email:alice@example.com",
+      github: "URI:https://github.com/acme/app/.github/workflows/release.yml@refs/heads/main",
+      gitlab: "URI:https://gitlab.com/acme/app//ci.yml@refs/x",
+      spiffe: "URI:spiffe://acme.test/app",
+      kubernetes: "URI:https://kubernetes.io/namespaces/prod/serviceaccounts/builder",
+    });
   });
 
   it("logs an entry once, and finds it by its id and index", async () => {
