@@ -44,7 +44,7 @@ export const matchesLinear = "linear_matches";
 
 const comparisons: ReadonlySet<string> = new Set(["==", "!=", "in"]);
 const searches: ReadonlySet<unknown> = new Set(["contains", "indexOf", "lastIndexOf", "split", "join"]);
-const calendarCost = 500;
+const calendarCost = 1500;
 
 /**
  * Makes every step of a checked expression pay before it is taken: what it looks at, what it makes, how often a loop

@@ -1,9 +1,9 @@
 /**
  * What an evaluation may cost. One unit is about one step of the engine, or sixteen characters that are looked at, so
- * that the most expensive condition takes tens of milliseconds. Counted instead of timed: the answer must not depend on
+ * that the most expensive condition takes some hundred milliseconds. Counted instead of timed: the answer must not depend on
  * how busy a machine is.
  */
-const maxCost = 500_000;
+const maxCost = 1_000_000;
 
 /** Counts what the evaluation in progress costs. The engine swallows errors at `||`, `&&`, `exists`: `spent` remembers. */
 export interface Meter {
