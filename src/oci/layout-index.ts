@@ -187,7 +187,8 @@ function isNamed(descriptor: Descriptor, tag: string | undefined, whole: string 
   return tag !== undefined && ref === tag && (whole === undefined || containerd === undefined);
 }
 
-function hasName(descriptor: Descriptor): boolean {
+/** Whether an entry says what its image is called. */
+export function hasName(descriptor: Descriptor): boolean {
   return namesOf(descriptor).some((name) => name !== undefined);
 }
 

@@ -44,7 +44,7 @@ export function layoutOver(files: LayoutFiles, close: () => Promise<void>): Layo
     },
     listTags: () => listTags(files),
     async *listRepositories() {},
-    images: async () => layoutIndex.imagesOf(await layoutIndex.readLayoutIndex(files)),
+    images: async () => imagesIn(files, layoutIndex.imagesOf(await layoutIndex.readLayoutIndex(files))),
     list: (descriptor, ref) =>
       changesOf(files).exclusively(async () => {
         const index = await layoutIndex.readLayoutIndex(files);
@@ -52,6 +52,28 @@ export function layoutOver(files: LayoutFiles, close: () => Promise<void>): Layo
       }),
     close,
   };
+}
+
+/** Without the nameless ones that refer to another image: an index that does so has nothing in its entry that tells. */
+async function imagesIn(files: LayoutFiles, entries: readonly Descriptor[]): Promise<readonly Descriptor[]> {
+  const images: Descriptor[] = [];
+  for (const entry of entries) if (layoutIndex.hasName(entry) || !(await refersTo(files, entry))) images.push(entry);
+  return images;
+}
+
+async function refersTo(files: LayoutFiles, { digest, mediaType }: Descriptor): Promise<boolean> {
+  const bytes = await files.read(blobPath(digest), maxManifestBytes);
+  return bytes !== undefined && subjectIn(bytes, mediaType) !== undefined;
+}
+
+/** What cannot be read is told by whoever uses it. */
+function subjectIn(bytes: Buffer, mediaType: string): Descriptor | undefined {
+  try {
+    return parseManifest(bytes, mediaType).subject;
+  } catch (error) {
+    if (error instanceof TrustError) return undefined;
+    throw error;
+  }
 }
 
 async function fetchManifest(

@@ -114,6 +114,23 @@ describe("images", () => {
     await expect(layout.fetchManifest(name, `${tag}.sig`)).rejects.toMatchObject({ code: "IMAGE_NOT_FOUND" });
   });
 
+  test("takes an index that refers to an image for no image, which anybody may attach", async () => {
+    const image = makeImage("one");
+    await push(layout, name, image, "v1");
+    const { mediaType, digest, size } = image.descriptor;
+    const referrer = {
+      schemaVersion: 2,
+      mediaType: mediaTypes.imageIndex,
+      manifests: [],
+      subject: { mediaType, digest, size },
+    };
+    const bytes = Buffer.from(JSON.stringify(referrer));
+    await layout.pushManifest(name, { bytes, mediaType: mediaTypes.imageIndex });
+    expect(index().manifests).toHaveLength(2);
+    expect((await layout.images()).map((one) => one.digest)).toEqual([digest]);
+    expect((await layout.listReferrers(name, digest, 1)).descriptors).toHaveLength(1);
+  });
+
   test("finds the signatures of a layout made by cosign save, for its image only", async () => {
     const [image, signatures] = [makeImage("one"), makeImage("signatures")];
     await push(layout, name, image, "v1");
