@@ -3,6 +3,7 @@ import { type Digest, digestOf } from "./crypto/digest.ts";
 import { readJsonMembers } from "./crypto/json.ts";
 import { TrustError } from "./errors.ts";
 import { type BlobClaim, parseBlobBundle } from "./formats/blob-bundle.ts";
+import { bundlesIn } from "./formats/bundle-lines.ts";
 import {
   countAttestation,
   type Proof,
@@ -35,43 +36,18 @@ export interface VerifiedFile {
   readonly attestation?: { readonly predicateType: string; readonly statement: Uint8Array };
 }
 
-const maxBundles = 100;
-
 /**
  * Reads a bundle, of either kind; bundles of attestations one on a line, as GitHub's command line downloads them; or what
  * older cosigns write. Throws `SIGNATURE_MALFORMED`.
  */
 export function parseFileClaim(bytes: Uint8Array): FileClaim {
-  const lines = linesOf(bytes);
-  if (lines.length === 1 && !isEnvelope(bytes)) return { kind: "signature", claim: parseBlobBundle(bytes) };
-  if (lines.length > maxBundles)
-    throw new TrustError("SIGNATURE_MALFORMED", "there are too many bundles in the file", {
-      expected: `at most ${maxBundles}`,
-      found: `${lines.length} and more`,
-    });
-  return { kind: "statements", bundles: lines.map((line) => bundleOf(line, digestOf(line))) };
+  const bundles = bundlesIn(bytes);
+  if (bundles.length === 1 && !isEnvelope(bytes)) return { kind: "signature", claim: parseBlobBundle(bytes) };
+  return { kind: "statements", bundles: bundles.map((bundle) => bundleOf(bundle, digestOf(bundle))) };
 }
 
 function isEnvelope(bytes: Uint8Array): boolean {
   return readJsonMembers(bytes, "the bundle").has("dsseEnvelope");
-}
-
-/** The lines, where the first two look like documents by themselves; else all of it is one. */
-function linesOf(bytes: Uint8Array): readonly Buffer[] {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const lines: Buffer[] = [];
-  for (let at = 0; at < buffer.length && lines.length <= maxBundles; ) {
-    const found = buffer.indexOf("\n", at);
-    const end = found < 0 ? buffer.length : found;
-    if (buffer.toString("latin1", at, Math.min(end, at + 100)).trim() !== "") lines.push(buffer.subarray(at, end));
-    at = end + 1;
-  }
-  const areDocuments = lines.length > 1 && lines.slice(0, 2).every(looksWhole);
-  return areDocuments ? lines : [buffer];
-}
-
-function looksWhole(line: Buffer): boolean {
-  return line.length > 1 && line[0] === 0x7b && line.subarray(-10).toString("latin1").trimEnd().endsWith("}");
 }
 
 /**

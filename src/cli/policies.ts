@@ -44,6 +44,15 @@ export const policyOptions = {
   ...signatureRepositoryOption,
 } as const;
 
+/** Verifies without asking anybody. */
+export const bundleOption = {
+  bundle: {
+    value: "FILE",
+    summary: "file with Sigstore bundles about the image, one on each line or one in all; no registry is asked then",
+    completes: "files",
+  },
+} as const;
+
 interface PolicyFlags extends AuthorityFlags {
   readonly policy: readonly string[];
 }
@@ -53,6 +62,8 @@ interface VerifierFlags extends PolicyFlags, RegistryFlags {
   readonly "allow-registry": readonly string[];
   readonly state: string | undefined;
   readonly "signature-repository": string | undefined;
+  /** Only commands that take {@link bundleOption} have it. */
+  readonly bundle?: string | undefined;
 }
 
 /** What a command judges with. */
@@ -114,15 +125,26 @@ export async function openVerifier(
 ): Promise<OpenVerifier> {
   const policies = await policiesOf(context, flags, annotations);
   const settings = { ...defaultSettings, noMatch: flags["no-match"], allowRegistry: flags["allow-registry"] };
-  const connection = await connectionOf(context, flags);
-  const allowAddress = await allowFromCommandLine(settings.allowRegistry);
-  const registry = createHttpRegistry({ ...connection, allowAddress });
+  const registry = await registryOf(context, flags, settings);
   const state = await openState(context, flags.state);
   const { now } = context.io;
   const signatureRepository = signatureRepositoryOf(context, flags["signature-repository"]);
   const highWaterMarks = state?.marks;
   const options = { registry, policies: () => policies, settings, signatureRepository, highWaterMarks, now };
   return { verifier: createVerifier(options), registry, options, save: async () => state?.save() };
+}
+
+async function registryOf(
+  context: CommandContext,
+  flags: VerifierFlags,
+  { allowRegistry }: VerifierSettings,
+): Promise<Registry> {
+  if (flags.bundle !== undefined) {
+    const { openBundles } = await import("./bundles.ts");
+    return openBundles(context, flags.bundle);
+  }
+  const connection = await connectionOf(context, flags);
+  return createHttpRegistry({ ...connection, allowAddress: await allowFromCommandLine(allowRegistry) });
 }
 
 /** The state that `--state` names; nothing without it. */

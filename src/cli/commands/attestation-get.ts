@@ -8,7 +8,7 @@ import { categoriesOf } from "../../policy/verdict.ts";
 import { defineCommand } from "../command.ts";
 import { createImageJudge } from "../image-judge.ts";
 import type { Output } from "../io.ts";
-import { openVerifier, policyOptions } from "../policies.ts";
+import { bundleOption, openVerifier, policyOptions } from "../policies.ts";
 import { escapeControls } from "../print.ts";
 import { formatVerdict } from "../print-verdict.ts";
 import { registryOptions } from "../registry.ts";
@@ -37,6 +37,7 @@ export const command = defineCommand({
     },
     all: { summary: "print every one that counts, the newest first, each on lines of its own" },
     ...policyOptions,
+    ...bundleOption,
     ...registryOptions,
   },
   async run(context, { image }, options) {

@@ -6,7 +6,7 @@ import { annotationOption } from "../annotations.ts";
 import { defineCommand } from "../command.ts";
 import { createImageJudge } from "../image-judge.ts";
 import { partsOf } from "../parts.ts";
-import { openVerifier, policyOptions } from "../policies.ts";
+import { bundleOption, openVerifier, policyOptions } from "../policies.ts";
 import { formatVerdict } from "../print-verdict.ts";
 import { createProgress } from "../progress.ts";
 import { registryOptions } from "../registry.ts";
@@ -35,6 +35,11 @@ export const command = defineCommand({
       command: "trust verify --key release.pub --recursive registry.example.com/app:1.2",
     },
     {
+      about: "Provenance of a workflow on GitHub, from the bundle that gh downloads, without a network",
+      command:
+        "trust verify --github-repo acme/app --type slsaprovenance1 --bundle sha256-….jsonl ghcr.io/acme/app@sha256:…",
+    },
+    {
       about: "Provenance by the key of the build system, with what it says",
       command: "trust verify --key ci.pub --type slsaprovenance1 --output json registry.example.com/app:1.2",
     },
@@ -42,6 +47,7 @@ export const command = defineCommand({
   arguments: { image: { summary: "an image, by tag or digest; or oci-layout:PATH[:TAG]", many: true } },
   options: {
     ...policyOptions,
+    ...bundleOption,
     as: { value: "NAME", summary: "name by which policies judge an image that lies in a layout" },
     recursive: { short: "r", summary: "judge an index and everything below it; the whole is as good as the worst" },
     platform: { value: "OS/ARCH", summary: "of an index, judge what is for this platform, such as linux/arm64/v8" },
