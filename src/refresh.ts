@@ -3,6 +3,8 @@ import type { Digest } from "./crypto/digest.ts";
 import { asTrustError, type Finding, TrustError, toFinding } from "./errors.ts";
 import { signaturesBy } from "./evidence/signed-by.ts";
 import type { SignatureFormat, VerifiedSignature } from "./formats/format.ts";
+import { trustInSigner } from "./formats/made-trust.ts";
+import { namesOf } from "./keys/named.ts";
 import type { Signer } from "./keys/signer.ts";
 import { listChildren } from "./oci/children.ts";
 import { formatReference, formatRepository, type ImageReference, type RepositoryName } from "./oci/reference.ts";
@@ -42,7 +44,8 @@ export interface RefreshedImage {
 /**
  * Signs again what the same key signed with an expiry that is near, with the same annotations and the same bound name:
  * 1. Resolve the reference to a digest. Of an index, everything below it is looked at in the same way.
- * 2. Find the signatures on it and prove them with this key alone; what is not proved is not ours to renew.
+ * 2. Find the signatures on it and prove them with this key alone, or by the name in its certificate; what is not proved is
+ *    not ours to renew.
  * 3. Of those that say the same, the one that expires last counts; it is left alone while that is far.
  * 4. What is bound to a tag is renewed only while the tag stands for that digest.
  * 5. Sign as `signImage` does: proved before the push and after. The old signatures stay.
@@ -73,15 +76,19 @@ export async function refreshImage(registry: Registry, request: RefreshRequest):
   return { image: formatReference(image), digest, signatures, fresh, findings, dryRun: request.dryRun === true };
 }
 
-/** Signatures by the key that say when they expire. */
+/** Signatures by the key, or by whom its certificate names, that say when they expire. */
 async function expiringSignatures(
   registry: Registry,
-  { image, signatureRepository = image, signer, formats, signal }: RefreshRequest,
+  { image, signatureRepository = image, signer, formats, now, signal }: RefreshRequest,
   digest: Digest,
 ): Promise<readonly VerifiedSignature[]> {
-  const trust = { revision: signer.publicKey.keyId, keys: [signer.publicKey] };
-  const own = await signaturesBy(registry, signatureRepository, digest, { trust, formats, signal });
-  return own.filter((signature) => !Number.isNaN(expiryOf(signature)));
+  const trust = await trustInSigner(signer);
+  const { certificate } = await namesOf(signer);
+  const proved = await signaturesBy(registry, signatureRepository, digest, { trust, formats, now, signal });
+  // The root of a certificate proves what others sign under it, too.
+  const isOwn = ({ signer: by }: VerifiedSignature) =>
+    certificate === undefined || (by.kind === "certificate" && by.subject === certificate.subject);
+  return proved.filter((signature) => isOwn(signature) && !Number.isNaN(expiryOf(signature)));
 }
 
 function expiryOf(signature: VerifiedSignature): number {

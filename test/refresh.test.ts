@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { formats } from "../src/formats/index.ts";
+import { certifiedSigner } from "../src/keys/certificate.ts";
 import type { ImageReference } from "../src/oci/reference.ts";
 import { bindingAnnotations } from "../src/policy/binding.ts";
 import type { TrustPolicy } from "../src/policy/policy.ts";
 import { type RefreshRequest, refreshImage } from "../src/refresh.ts";
 import { signImage } from "../src/sign.ts";
-import { newSigner } from "./support/signers.ts";
+import { newSigner, signerOf } from "./support/signers.ts";
 import { openStage, type Stage } from "./support/stage.ts";
+import { ecKey, email, issueAuthority, issueLeaf, parse, san } from "./support/x509.ts";
 
 let stage: Stage;
 const [alice, bob] = [newSigner(), newSigner()];
@@ -46,6 +48,24 @@ const policy: TrustPolicy = {
 };
 
 describe("refreshing", () => {
+  it("makes signatures with a certificate anew, and leaves those of others under the same root alone", async () => {
+    const image = await freshImage();
+    const { now } = stage.clock;
+    const validity = { notBefore: now - day, notAfter: now + 365 * day };
+    const root = issueAuthority("root", validity);
+    const certified = (address: string) => {
+      const key = ecKey();
+      const leaf = issueLeaf(root, { ...validity, key, subject: address, extensions: [san([email(address)])] });
+      return certifiedSigner(signerOf(key.privateKey), { leaf: parse(leaf), issuers: [parse(root)] });
+    };
+    const [carol, dave] = [certified("carol@example.com"), certified("dave@example.com")];
+    await sign(image.ref, 5 * day, { signer: carol });
+    await sign(image.ref, 5 * day, { signer: dave });
+    const refreshed = await refresh(image.ref, { signer: carol });
+    expect(refreshed.signatures.map(({ format }) => format).sort()).toEqual(["bundle", "cosign"]);
+    expect(await refresh(image.ref, { signer: carol, before: 2 * day })).toMatchObject({ signatures: [], fresh: 2 });
+  });
+
   it("makes what expires soon anew in the same forms, with the same annotations, tag and lifetime", async () => {
     const image = await freshImage();
     await sign(image.ref, 30 * day, { more: { env: "prod" } });
