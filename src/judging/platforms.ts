@@ -110,7 +110,9 @@ function overall(
   const since = Math.min(...each.map(({ raise }) => raise() ?? Number.NEGATIVE_INFINITY));
   const key = markKey(match.policy, asked.ref, asked.part);
   if (key !== undefined && Number.isFinite(since)) asked.marks.raise(key, since);
-  return { ...onIndex, passed: true, satisfiedBy: each.flatMap(({ result }) => result.satisfiedBy), findings: [] };
+  const opened = each.find(({ result }) => result.static !== undefined)?.result.static;
+  const satisfiedBy = each.flatMap(({ result }) => result.satisfiedBy);
+  return { ...onIndex, passed: true, satisfiedBy, findings: [], ...(opened === undefined ? {} : { static: opened }) };
 }
 
 function failed(result: PolicyResult, findings: readonly Finding[]): PolicyResult {
