@@ -100,6 +100,16 @@ export const differences: readonly Difference[] = [
     clause: "client specification 4.3: the leaf has code signing as extended key usage",
   },
   {
+    names: names("certificate without a name"),
+    ours: "refuses",
+    clause: "RFC 5280 §4.2.1.6: the alternative name has at least one name, and without a subject it is all there is",
+  },
+  {
+    names: names("by a certificate of the trusted key"),
+    ours: "refuses",
+    clause: "client specification 4.1: who trusts a key is shown a signature by a key; cosign 3 says the same",
+  },
+  {
     names: names("certificate that is an authority", "certificate with an unknown critical extension"),
     ours: "refuses",
     clause: "RFC 5280 §4.2, §6.1: unknown critical extensions; end entities are no authorities",

@@ -1,5 +1,6 @@
-import { basicConstraints, codeSigning, ecKey, extension, type Issued, nothing } from "../x509.ts";
+import { basicConstraints, codeSigning, ecKey, email, extension, type Issued, nothing, uri } from "../x509.ts";
 import { issueIdentity, type LeafSpec, timeStamping } from "./authority.ts";
+import { keyOf } from "./bundles.ts";
 import { authorityLike, changed, type Forgery, hour, impostor, windowed } from "./forgeries.ts";
 import { base64 } from "./jcs.ts";
 import { logKey } from "./log-key.ts";
@@ -77,6 +78,14 @@ export function certificateForgeries(world: World): readonly Forgery[] {
       ...leaf((spec) => ({ ...spec, moreExtensions: [extension("1.2.3.4", nothing)] })),
       harmless: true,
     },
+    { name: "certificate without a name", ...leaf((spec) => ({ ...spec, names: [] })) },
+    {
+      name: "certificate with two names",
+      ...leaf((spec) => ({ ...spec, names: [email("alice@example.com"), uri("https://example.com/alice")] })),
+      harmless: true,
+    },
+    { name: "by another key than the trusted one", recipe: { signer: "key" }, trusts: ecKey() },
+    { name: "by a certificate of the trusted key", recipe: {}, trusts: keyOf("p256") },
     belowLeaf(world),
     {
       name: "intermediate of an unknown root in the bundle",

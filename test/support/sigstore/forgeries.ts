@@ -1,4 +1,4 @@
-import { ecKey, ed25519Key } from "../x509.ts";
+import { ecKey, ed25519Key, type KeyPair } from "../x509.ts";
 import { type Authority, createAuthority } from "./authority.ts";
 import { type MadeBundle, makeBundle, type Recipe } from "./bundles.ts";
 import type { Case } from "./judges.ts";
@@ -15,19 +15,22 @@ export interface Forgery {
   /** What the verifier believes; the root of the world without it. */
   readonly root?: (world: World) => TrustedRootJson;
   readonly require?: Case["require"];
+  /** The key that the verifier trusts, instead of the signer's. */
+  readonly trusts?: KeyPair;
   /** Harmless after all. */
   readonly harmless?: true;
 }
 
 /** Makes the forgery. */
-export function forge(world: World, { name, recipe = {}, edit, root = trustedRootOf, require }: Forgery): Case {
+export function forge(world: World, forgery: Forgery): Case {
+  const { name, recipe = {}, edit, root = trustedRootOf, require, trusts } = forgery;
   const made = makeBundle(world, recipe);
   return {
     name,
     bundle: JSON.stringify(edit?.(made, world) ?? made.bundle),
     artifact: made.artifact,
     root: root(world),
-    key: made.leaf === undefined ? made.key : undefined,
+    key: trusts ?? (made.leaf === undefined ? made.key : undefined),
     ...(require && { require }),
   };
 }
