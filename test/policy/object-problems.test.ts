@@ -1,0 +1,55 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { policyKindNames, policyObjectProblems } from "../../src/policy/object-problems.ts";
+import { policyKinds } from "../../src/policy/schema.ts";
+
+const key = readFileSync(join(import.meta.dirname, "../fixtures/policies/keys/release.pub"), "utf8");
+const spec = { images: [{ glob: "a/**" }], authorities: [{ name: "a", key: { data: key } }] };
+const object = { apiVersion: "imagetrust.dev/v1alpha1", kind: "ClusterTrustPolicy", metadata: { name: "p" }, spec };
+
+describe("a policy as an object", () => {
+  it("has none of the problems of one that loads", async () => {
+    expect(await policyObjectProblems(object)).toEqual([]);
+  });
+
+  it("is told every problem by its field, without a place in a file", async () => {
+    const problems = await policyObjectProblems({ ...object, spec: { ...spec, threshold: -1, treshold: 1 } });
+    expect(problems.map((line) => line.split(" ")[0]).sort()).toEqual(["spec.threshold", "spec.treshold"]);
+  });
+
+  it("may name a trust root that is not there yet", async () => {
+    const keyless = { identities: [{ issuer: "https://i", subject: "s" }], trustRoot: "not-there-yet" };
+    const named = { ...object, spec: { ...spec, authorities: [{ name: "k", keyless }] } };
+    expect(await policyObjectProblems(named)).toEqual([]);
+  });
+
+  it("takes nothing of what is not an object, and no other kind", async () => {
+    for (const wrong of [{}, { ...object, kind: "Pod" }, { ...object, spec: null }, { ...object, metadata: 1 }])
+      expect((await policyObjectProblems(wrong)).length).toBeGreaterThan(0);
+  });
+
+  it("has bounds", async () => {
+    const images = Array.from({ length: 200_000 }, () => ({ glob: "a/**" }));
+    expect(await policyObjectProblems({ ...object, spec: { ...spec, images } })).toEqual([
+      expect.stringContaining("larger"),
+    ]);
+  });
+
+  it("is of one of the kinds that load", () => {
+    expect([...policyKindNames].sort()).toEqual(Object.keys(policyKinds).sort());
+  });
+});
+
+describe("the examples", () => {
+  it("that take no file load as objects too", async () => {
+    const folder = join(import.meta.dirname, "../../policies/examples");
+    const { parse } = await import("yaml");
+    const texts = readdirSync(folder)
+      .filter((name) => name.endsWith(".yaml"))
+      .map((name) => readFileSync(join(folder, name), "utf8"));
+    const inline = texts.filter((text) => !/\bfile:/.test(text));
+    expect(inline.length).toBeGreaterThan(2);
+    for (const text of inline) expect(await policyObjectProblems(parse(text))).toEqual([]);
+  });
+});
