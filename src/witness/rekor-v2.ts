@@ -1,4 +1,3 @@
-import type { KeyAlgorithm } from "../crypto/public-key.ts";
 import { TrustError } from "../errors.ts";
 import { readJsonAnswer, type ServiceClient, strangeAnswer } from "../oci/service.ts";
 import { parseLogEntry } from "./log-entry.ts";
@@ -6,12 +5,10 @@ import type { Witness, Witnessed } from "./witness.ts";
 
 const what = "the transparency log";
 
-/** PublicKeyDetails (sigstore_common.proto) of what is signed here: SHA-256 with every curve, PKCS #1 v1.5 with RSA. */
-const keyDetails: Readonly<Partial<Record<KeyAlgorithm, string>>> = {
-  "ecdsa-p256": "PKIX_ECDSA_P256_SHA_256",
-  "ecdsa-p384": "PKIX_ECDSA_P384_SHA_256",
-  "ecdsa-p521": "PKIX_ECDSA_P521_SHA_256",
-};
+/**
+ * PublicKeyDetails (sigstore_common.proto) by the bits of an RSA key. Larger curves are registered with larger hashes only, and
+ * what is signed here is hashed with SHA-256, which every verifier of the field reads.
+ */
 const rsaDetails: Readonly<Record<number, string>> = {
   2048: "PKIX_RSA_PKCS1V15_2048_SHA256",
   3072: "PKIX_RSA_PKCS1V15_3072_SHA256",
@@ -54,10 +51,12 @@ function requestOf(witnessed: Witnessed): object {
 
 function detailsOf({ publicKey: { algorithm, keyObject } }: Witnessed): string {
   const details =
-    algorithm === "rsa" ? rsaDetails[keyObject.asymmetricKeyDetails?.modulusLength ?? 0] : keyDetails[algorithm];
+    algorithm === "ecdsa-p256"
+      ? "PKIX_ECDSA_P256_SHA_256"
+      : rsaDetails[keyObject.asymmetricKeyDetails?.modulusLength ?? 0];
   if (details !== undefined) return details;
-  throw new TrustError("KEY_UNSUPPORTED", "the log does not take signatures of this kind of key", {
-    expected: "an ECDSA key, or RSA of 2048, 3072 or 4096 bits",
+  throw new TrustError("KEY_UNSUPPORTED", "logs of Rekor v2 do not take signatures of this kind of key", {
+    expected: "ECDSA P-256, or RSA of 2048, 3072 or 4096 bits; or a log of Rekor v1",
     found: algorithm,
   });
 }

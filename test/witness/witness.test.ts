@@ -85,6 +85,12 @@ describe("logs", () => {
     expect((await witness("v1").testify(witnessed("ed25519", true))).entries).toHaveLength(1);
   });
 
+  it("of Rekor v2 are not asked about curves that are registered with other hashes", async () => {
+    for (const kind of ["p384", "p521"] as const)
+      expect(await codeOfRejection(witness("v2").testify(witnessed(kind)))).toBe("KEY_UNSUPPORTED");
+    expect((await witness("v2").testify(witnessed("rsa"))).entries).toHaveLength(1);
+  });
+
   it("give an entry that is there already", async () => {
     const asked = witnessed("p256");
     const [first] = (await witness("v1").testify(asked)).entries;

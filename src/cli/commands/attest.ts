@@ -32,6 +32,10 @@ export const command = defineCommand({
     "signature of the image: that is made with trust sign.",
   examples: [
     {
+      about: "Provenance as the identity of a CI job",
+      command: "trust attest --type slsaprovenance1 --predicate provenance.json registry.example.com/app:1.2",
+    },
+    {
       about: "Attach an SBOM to what a build has just pushed",
       command: "trust attest --key release.key --type spdxjson --predicate sbom.spdx.json registry.example.com/app:1.2",
     },

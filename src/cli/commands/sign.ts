@@ -28,9 +28,14 @@ export const command = defineCommand({
   description:
     "Resolves each image to a digest, once, signs that digest and says which it was. What is written is proved with " +
     "the verifier's own code, before it is pushed and after. Signatures of others stay, also when many sign at the " +
-    "same time. The password of the key comes from --password-file, TRUST_PASSWORD or COSIGN_PASSWORD, or is asked for.",
+    "same time. The password of the key comes from --password-file, TRUST_PASSWORD or COSIGN_PASSWORD, or is asked for. " +
+    "Without --key the identity of a CI job or of a person signs, with a short-lived certificate, and a public log keeps that.",
   examples: [
     { about: "What a build has just pushed", command: "trust sign --key release.key registry.example.com/app:1.2" },
+    {
+      about: "In a CI job, without a key: as the job's own identity",
+      command: "trust sign registry.example.com/app:1.2",
+    },
     {
       about: "Nothing but the digest that the build gave",
       command: "trust sign --key release.key --expect-digest sha256:… registry.example.com/app:1.2",
