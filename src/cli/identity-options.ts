@@ -96,17 +96,14 @@ export async function identityAuthority(
   return { ...(await (isOwn ? ownAuthority(context, flags) : keylessAuthority(context, flags))), annotations };
 }
 
-async function ownAuthority({ resolvePath }: CommandContext, flags: IdentityFlags): Promise<CertificateAuthority> {
-  const { "ca-roots": roots, "ca-intermediates": intermediates } = flags;
+async function ownAuthority(context: CommandContext, flags: IdentityFlags): Promise<CertificateAuthority> {
+  const { "ca-roots": roots, "ca-intermediates": intermediates, "trusted-root": trustedRoot } = flags;
+  const { resolvePath } = context;
   if (roots === undefined)
     throw new TrustError("USAGE", "--ca-intermediates only help to find the way to roots", {
       expected: "--ca-roots FILE beside it",
     });
-  refuse(
-    flags,
-    ["certificate-oidc-issuer", "certificate-oidc-issuer-regexp", "github-repo", "trusted-root"],
-    "--ca-roots",
-  );
+  refuse(flags, ["certificate-oidc-issuer", "certificate-oidc-issuer-regexp", "github-repo"], "--ca-roots");
   const rules = [
     ...flags["certificate-identity"].map((san) => ({ san })),
     ...flags["certificate-identity-regexp"].map((sanRegex) => ({ sanRegex })),
@@ -121,6 +118,7 @@ async function ownAuthority({ resolvePath }: CommandContext, flags: IdentityFlag
   const trust = createCertificateTrust(
     await read(roots, "the file of roots"),
     intermediates === undefined ? undefined : await read(intermediates, "the file of intermediates"),
+    trustedRoot === undefined ? undefined : await openTrustedRoot(context, trustedRoot),
   );
   const identities = await Promise.all(
     rules.map(async (rule): Promise<CertificateIdentity> => ({ ...rule, matches: await createIdentityMatcher(rule) })),

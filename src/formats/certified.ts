@@ -27,8 +27,8 @@ export interface CertifiedSigner {
 /**
  * Proves whose certificate it is, under each part of the trust material by itself:
  *
- * - Under authorities of one's own, that a path leads from it to one of the roots, for signing code. It is judged at `now`,
- *   since no time is verified: the proof holds as long as the path does.
+ * - Under authorities of one's own, that a path leads from it to one of the roots, for signing code: at every verified time
+ *   where there are any; else at `now`, and then the proof holds as long as the path does.
  * - Under a trust root, all that `verifyMaterial` asks for: times, path, SCT, log entries.
  *
  * Whom the certificate names is for policies to ask. Throws the codes of both where no part proves it.
@@ -40,7 +40,7 @@ export async function certify(
 ): Promise<CertifiedSigner> {
   const { intermediates } = material;
   const attempts = await Promise.allSettled([
-    ...certificates.map((trust) => ownBacking(leaf, intermediates, trust, now)),
+    ...certificates.map((trust) => ownBacking({ leaf, material, content }, trust, now)),
     ...roots.map((root) => rootBacking(leaf, material, content, root)),
   ]);
   const backings = attempts.flatMap((attempt) => (attempt.status === "fulfilled" ? [attempt.value] : []));
@@ -75,15 +75,13 @@ export async function proveCertified(
   });
 }
 
-async function ownBacking(
-  leaf: Certificate,
-  claimed: readonly Certificate[],
-  trust: CertificateTrust,
-  now: number,
-): Promise<Backing> {
+async function ownBacking(claim: CertifiedClaim, trust: CertificateTrust, now: number): Promise<Backing> {
+  const timed = trust.times && (await timedBacking(claim, trust, trust.times));
+  if (timed !== undefined) return timed;
+  const { leaf, material } = claim;
   const { chain, notBefore, notAfter } = await verifyPath({
     leaf,
-    intermediates: [...trust.intermediates, ...claimed],
+    intermediates: [...trust.intermediates, ...material.intermediates],
     roots: trust.roots,
     at: now,
     eku: purposes.codeSigning,
@@ -91,6 +89,34 @@ async function ownBacking(
   });
   const issuer = (chain.at(-1) ?? leaf).subject.text;
   return { trust: trust.id, ...certificateFacts(leaf), issuer, signedAt: [], validity: { notBefore, notAfter } };
+}
+
+/** At verified times; nothing where there are none. Evidence that the root of these times refuses is an error. */
+async function timedBacking(
+  { leaf, material, content }: CertifiedClaim,
+  trust: CertificateTrust,
+  times: TrustRoot,
+): Promise<Backing | undefined> {
+  const root = withAuthorities(times, trust, material.intermediates);
+  try {
+    const proved = await verifyMaterial({ material, content, root, require: nothingAsked });
+    const issuer = (proved.path?.chain.at(-1) ?? leaf).subject.text;
+    const signedAt = proved.times.map(({ at }) => timeText(at));
+    return { trust: trust.id, ...certificateFacts(leaf), issuer, signedAt, counts: proved.counts };
+  } catch (error) {
+    if (error instanceof TrustError && error.code === "EVIDENCE_MISSING") return undefined;
+    throw error;
+  }
+}
+
+/** The root with other authorities than its own, which certify without SCTs. */
+function withAuthorities(root: TrustRoot, trust: CertificateTrust, claimed: readonly Certificate[]): TrustRoot {
+  const helping = [...trust.intermediates, ...claimed];
+  const always = { start: Number.NEGATIVE_INFINITY };
+  const certificateAuthorities = trust.roots.map((anchor) => {
+    return { uri: "", chain: [...helping, anchor], window: always, operator: anchor.fingerprint };
+  });
+  return { ...root, certificateAuthorities, certificateLogs: [] };
 }
 
 async function rootBacking(

@@ -132,14 +132,16 @@ async function readCertificate(
   sources: PolicySources,
   at: Placer,
 ): Promise<Pick<CertificateAuthority, "kind" | "trust" | "identities">> {
-  const { intermediates, intermediatesFile } = certificate;
+  const { intermediates, intermediatesFile, trustRoot } = certificate;
+  at.field("certificate", "trustRoot");
+  const times = trustRoot === undefined ? undefined : await openRoot(trustRoot, sources);
   const hasIntermediates = intermediates !== undefined || intermediatesFile !== undefined;
   const below = hasIntermediates
     ? await textOf(certificate, "certificate", "intermediates", "intermediatesFile", sources, at)
     : undefined;
   const roots = await textOf(certificate, "certificate", "roots", "rootsFile", sources, at);
   const { createCertificateTrust } = await import("../trust/certificate-trust.ts");
-  const trust = createCertificateTrust(roots, below);
+  const trust = createCertificateTrust(roots, below, times);
   const identities: CertificateIdentity[] = [];
   for (const [index, rule] of certificate.identities.entries()) {
     at.field("certificate", "identities", index);

@@ -6,6 +6,7 @@ import { freshUntil, staleness } from "./freshness.ts";
 import { identityObjection } from "./identity.ts";
 import { keyCountsUntil, keyObjection } from "./key-lifetime.ts";
 import type { Authority, TrustPolicy } from "./policy.ts";
+import { rootOf } from "./root-facts.ts";
 
 /**
  * Why a signature by the authority does not count for the policy; nothing where it does. The one place that decides it:
@@ -34,7 +35,7 @@ export function authorityObjection(authority: Authority, proof: VerifiedSignatur
 /** When a signature that counts now stops counting, milliseconds since 1970; infinity where time alone does not end it. */
 export function countsUntil(policy: TrustPolicy, authority: Authority, proof: VerifiedSignature): number {
   const certified = proof.validity?.notAfter ?? Number.POSITIVE_INFINITY;
-  const root = "root" in authority ? authority.root : undefined;
+  const root = rootOf(authority);
   const renewed = (root && expiryOf(root)) ?? Number.POSITIVE_INFINITY;
   return Math.min(freshUntil(policy, proof), keyCountsUntil(authority, proof), certified, renewed + defaultMaxStale);
 }
@@ -46,7 +47,8 @@ function refused({ refusal }: VerifiedSignature): Objection | undefined {
 
 /** A trust root that was not renewed for so long proves nothing: what it believed may have been withdrawn since. */
 function outdatedRoot(authority: Authority, now: number): Objection | undefined {
-  const stale = "root" in authority && authority.root !== undefined ? stalenessOf(authority.root, now) : undefined;
+  const root = rootOf(authority);
+  const stale = root && stalenessOf(root, now);
   return stale === undefined || stale.usable ? undefined : inWordsOf(stale.error);
 }
 

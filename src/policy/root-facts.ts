@@ -9,13 +9,15 @@ import type { PolicyResult, Satisfaction } from "./verdict.ts";
 /** The trust root that a signature of the authority rests on, and how old it is; nothing for a key that signed alone. */
 export function rootFacts(authority: Authority, { signedAt }: VerifiedSignature): Pick<Satisfaction, "trustRoot"> {
   const root = rootOf(authority);
-  if (root === undefined || (authority.kind === "key" && signedAt.length === 0)) return {};
+  if (root === undefined || (authority.kind !== "keyless" && signedAt.length === 0)) return {};
   const issued = issuedAt(root);
   return { trustRoot: { name: root.name, ...(issued === undefined ? {} : { issuedAt: formatTime(issued) }) } };
 }
 
-function rootOf(authority: Authority | undefined): TrustRoot | undefined {
-  return authority !== undefined && "root" in authority ? authority.root : undefined;
+/** The trust root that an authority believes. */
+export function rootOf(authority: Authority | undefined): TrustRoot | undefined {
+  if (authority === undefined) return undefined;
+  return authority.kind === "certificate" ? authority.trust.times : authority.root;
 }
 
 /** What weakens the trust roots that policies were passed on, in words: that one was not renewed in time, or asks for less than usual. */

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { rootName } from "./schema-keyless.ts";
 import { filled, parserIssue } from "./schema-parts.ts";
 
 const maxPemLength = 1024 * 1024;
@@ -48,6 +49,9 @@ export const certificate = z
     intermediatesFile: file
       .optional()
       .describe("File with them, relative to the policy file. Only in policies read from disk."),
+    trustRoot: rootName
+      .optional()
+      .describe("Whose logs and timestamps prove when a certificate was used. Absent: it must be valid now."),
     identities: z.array(identity).min(1).max(100).describe("Whom the certificate must name; one is enough."),
   })
   .superRefine(({ roots, rootsFile, intermediates, intermediatesFile }, context) => {

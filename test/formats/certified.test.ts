@@ -1,18 +1,24 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { digestOf } from "../../src/crypto/digest.ts";
+import { digestHex, digestOf } from "../../src/crypto/digest.ts";
 import { TrustError } from "../../src/errors.ts";
 import type { SignatureBundle, SignatureFormat, TrustMaterial } from "../../src/formats/format.ts";
 import { formats } from "../../src/formats/index.ts";
+import { bundleOf } from "../../src/formats/sigstore-bundle-parse.ts";
 import type { Signer } from "../../src/keys/signer.ts";
 import { type Descriptor, mediaTypes } from "../../src/oci/manifest.ts";
 import { parseReference } from "../../src/oci/reference.ts";
 import { type CertificateTrust, createCertificateTrust } from "../../src/trust/certificate-trust.ts";
+import { parseTrustRoot } from "../../src/trust/parse.ts";
 import { codeOf, codeOfRejection } from "../support/errors.ts";
 import { recordedPlaces } from "../support/places.ts";
 import { newSigner, signerOf, trusting } from "../support/signers.ts";
+import type { LeafSpec } from "../support/sigstore/authority.ts";
+import { makeBundle } from "../support/sigstore/bundles.ts";
+import { createWorld, trustedRootOf } from "../support/sigstore/world.ts";
 import {
+  algorithms,
   type CertificateSpec,
   ecKey,
   email,
@@ -201,6 +207,62 @@ describe.each(cases)("format %s, %s with a certificate", (name, kind, format, ma
   });
 });
 
+describe("a certificate with a time that somebody verified", () => {
+  const world = createWorld();
+  const times = parseTrustRoot(trustedRootOf(world), { name: "times", source: { kind: "file" } });
+  const now = world.now();
+  const hour = 3_600_000;
+  const at = Math.floor(now / 1000) * 1000 - 3 * hour;
+  const ca = issueAuthority("root", { notBefore: at - 10 * hour, notAfter: now + 24 * hour });
+  const format = formats.find(({ name }) => name === "bundle") as SignatureFormat;
+
+  /** What somebody with a certificate of that authority made, and a log has seen; valid from then on for so long. */
+  function made(change: (bundle: string) => string = (bundle) => bundle, from = at - hour, length = 2 * hour) {
+    const certificate = (spec: LeafSpec): LeafSpec => ({
+      ...spec,
+      authority: { ...spec.authority, issuer: ca, algorithm: algorithms["ecdsa-sha256"] },
+      at: from,
+      minutes: length / 60_000,
+      logs: [],
+    });
+    const { bundle } = makeBundle(world, { subject: digestHex(subject.digest), at, certificate });
+    const content = Buffer.from(change(JSON.stringify(bundle)));
+    return bundleOf(content, digestOf(content));
+  }
+  const verify = (bundle: SignatureBundle, trust: CertificateTrust) =>
+    format.verify(bundle, subject.digest, believing(trust), now);
+  const trusted = createCertificateTrust(pemOf(ca), undefined, times);
+
+  it("is judged at that time, and then proved for ever; without the time it has run out", async () => {
+    const bundle = made();
+    const proof = await verify(bundle, trusted);
+    expect(proof.backings).toMatchObject([{ trust: trusted.id, issuer: "CN=root", counts: { log: 1 } }]);
+    expect(proof.backings?.[0]?.signedAt).toHaveLength(1);
+    expect(proof.backings?.[0]?.validity).toBeUndefined();
+    expect(await codeOfRejection(verify(bundle, createCertificateTrust(pemOf(ca))))).toBe("CERTIFICATE_EXPIRED");
+  });
+
+  it("is not helped by the log of somebody else, nor by an entry that the log did not make", async () => {
+    const strange = parseTrustRoot(trustedRootOf(createWorld()), { name: "strange", source: { kind: "file" } });
+    const unknown = createCertificateTrust(pemOf(ca), undefined, strange);
+    expect(await codeOfRejection(verify(made(), unknown))).toBe("CERTIFICATE_EXPIRED");
+    const broken = made((text) => text.replace(/"signedEntryTimestamp":"..../, '"signedEntryTimestamp":"AAAA'));
+    expect(await codeOfRejection(verify(broken, trusted))).toBe("LOG_ENTRY_INVALID");
+  });
+
+  it("is refused where the verified time is outside of it, though it is valid now", async () => {
+    const bundle = made(undefined, at + 2 * hour, 4 * hour);
+    expect(await codeOfRejection(verify(bundle, trusted))).toBe("CERTIFICATE_EXPIRED");
+    expect((await verify(bundle, createCertificateTrust(pemOf(ca)))).signer.kind).toBe("certificate");
+  });
+
+  it("does not make the authorities of that root its own", async () => {
+    const other = makeBundle(world, { subject: digestHex(subject.digest), at });
+    const content = Buffer.from(JSON.stringify(other.bundle));
+    expect(await codeOfRejection(verify(bundleOf(content, digestOf(content)), trusted))).toBe("CERTIFICATE_UNTRUSTED");
+  });
+});
+
 describe("annotations of cosign", () => {
   const format = formats.find(({ name }) => name === "cosign") as SignatureFormat;
   const certificateAnnotation = "dev.sigstore.cosign/certificate";
@@ -223,7 +285,11 @@ describe("annotations of cosign", () => {
   it.each([
     ["no chain", { [chainAnnotation]: "" }, "CERTIFICATE_UNTRUSTED"],
     ["a chain that is another's", { [chainAnnotation]: pemOf(stranger) }, "CERTIFICATE_UNTRUSTED"],
-    ["a long chain", { [chainAnnotation]: pemOf(...Array.from({ length: 12 }, () => stranger)) }, "SIGNATURE_MALFORMED"],
+    [
+      "a long chain",
+      { [chainAnnotation]: pemOf(...Array.from({ length: 12 }, () => stranger)) },
+      "SIGNATURE_MALFORMED",
+    ],
     ["a chain of garbage", { [chainAnnotation]: "garbage" }, "CERTIFICATE_INVALID"],
     ["two certificates", { [certificateAnnotation]: pemOf(leaf, leaf) }, "SIGNATURE_MALFORMED"],
     [
