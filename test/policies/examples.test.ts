@@ -42,6 +42,7 @@ const expectations: Readonly<Record<string, Readonly<Record<string, "matched" | 
   "attested-builds.yaml": { "registry.example.com/attested/app:1": "matched", nginx: "silent" },
   "not-as-root.yaml": { "registry.example.com/web/shop:1": "matched", nginx: "silent" },
   "github-actions.yaml": { "ghcr.io/acme/app:1": "matched", "ghcr.io/evil/app:1": "silent" },
+  "own-certificates.yaml": { "registry.example.com/certified/app:1": "matched", nginx: "silent" },
   "until-the-move.yaml": { "old-registry.example.com/a/b:1": "matched", "registry.example.com/a/b:1": "silent" },
   "incident-exception.yaml": { "registry.example.com/prod/checkout:1": "silent" },
 };
