@@ -114,6 +114,10 @@ describePeers(["cosign2", "cosign3", "skopeo", "docker-registry"], "our signatur
       expect(await verify(`${name}.chain.crt`, ...identified)).toMatchObject({ code: 0 });
       expect((await verify(`${name}-other.chain.crt`, ...identified)).code).not.toBe(0);
     }
+    const ours = (who: string) =>
+      trust("verify", "--ca-roots", `${name}.root.crt`, "--certificate-identity", who, image);
+    expect(await ours(identity)).toMatchObject({ code: 0 });
+    expect(await ours("somebody@example.com")).toMatchObject({ code: 1 });
     expect(await skopeoAccepts(image, name)).toMatchObject({ code: 0 });
     expect((await skopeoAccepts(image, `${name}-other`)).code).not.toBe(0);
     expect((await skopeoAccepts(image, name, "somebody@example.com")).code).not.toBe(0);
@@ -127,6 +131,9 @@ describePeers(["cosign2", "cosign3", "skopeo", "docker-registry"], "our signatur
     const verify = (root: string) => cosign(3, "verify", "--trusted-root", root, ...identified, ...ownPki, image);
     expect(await verify("bundle.root.json")).toMatchObject({ code: 0 });
     expect((await verify("stranger.root.json")).code).not.toBe(0);
+    const ours = (root: string) => trust("verify", "--ca-roots", root, "--certificate-identity", identity, image);
+    expect(await ours("bundle.root.crt")).toMatchObject({ code: 0 });
+    expect(await ours("stranger.root.crt")).toMatchObject({ code: 1 });
   });
 
   it("of statements are accepted in both forms", async () => {

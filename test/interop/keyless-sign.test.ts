@@ -95,6 +95,8 @@ describePeers(["cosign2", "cosign3", "skopeo", "docker-registry"], "what we sign
       expect(await sign(sigstore.signingConfig(config), "sign", "-a", "env=prod", image)).toMatchObject({ code: 0 });
       expect(await cosign(3, "verify", ...byRoot(), "-a", "env=prod", image)).toMatchObject({ code: 0 });
       expect((await cosign(3, "verify", ...byRoot("eve@example.com"), image)).code).not.toBe(0);
+      expect(await trust("verify", ...byRoot(), "-a", "env=prod", image)).toMatchObject({ code: 0 });
+      expect(await trust("verify", ...byRoot("eve@example.com"), image)).toMatchObject({ code: 1 });
       if (hasV2) return;
       expect(await cosign(2, "verify-attestation", ...asAttestation, ...byRoot(), image)).toMatchObject({ code: 0 });
     });
@@ -106,11 +108,13 @@ describePeers(["cosign2", "cosign3", "skopeo", "docker-registry"], "what we sign
       const attest = ["attest", ...type, "--predicate", "predicate.json", image];
       expect(await sign(sigstore.signingConfig(config), ...attest)).toMatchObject({ code: 0 });
       expect(await cosign(3, "verify-attestation", ...type, ...byRoot(), image)).toMatchObject({ code: 0 });
+      expect(await trust("verify", ...type, ...byRoot(), image)).toMatchObject({ code: 0 });
       write("file.txt", `content ${images}`);
       const blob = ["sign-blob", "--force", "--bundle", "file.json", "file.txt"];
       expect(await sign(sigstore.signingConfig(config), ...blob)).toMatchObject({ code: 0 });
       const verifyBlob = ["verify-blob", "--bundle", "file.json", ...byRoot(), "file.txt"];
       expect(await cosign(3, ...verifyBlob)).toMatchObject({ code: 0 });
+      expect(await trust(...verifyBlob)).toMatchObject({ code: 0 });
       if (!hasV2) expect(await cosign(2, ...verifyBlob, "--new-bundle-format")).toMatchObject({ code: 0 });
       write("file.txt", "other content");
       expect((await cosign(3, ...verifyBlob)).code).not.toBe(0);
@@ -123,6 +127,7 @@ describePeers(["cosign2", "cosign3", "skopeo", "docker-registry"], "what we sign
       const flags = ["--key", "key.key", "--signing-config", "key-config.json", "--trusted-root", "root.json"];
       expect(await trust("sign", ...flags, image)).toMatchObject({ code: 0 });
       const verify = ["--key", "key.pub", "--trusted-root", "root.json"];
+      expect(await trust("verify", ...verify, image)).toMatchObject({ code: 0 });
       expect(await cosign(3, "verify", ...verify, image)).toMatchObject({ code: 0 });
       if (!hasV2)
         expect(await cosign(2, "verify-attestation", ...asAttestation, ...verify, image)).toMatchObject({ code: 0 });
@@ -143,6 +148,8 @@ describePeers(["cosign2", "cosign3", "skopeo", "docker-registry"], "what we sign
           const stranger = await cosign(version, "verify", ...identified("eve@example.com"), ...stamped, image);
           expect(stranger.code).not.toBe(0);
         }
+        expect(await trust("verify", ...byRoot(), image)).toMatchObject({ code: 0 });
+        expect(await trust("verify", ...byRoot("eve@example.com"), image)).toMatchObject({ code: 1 });
         expect(await skopeoAccepts(image, identity)).toMatchObject({ code: 0 });
         expect((await skopeoAccepts(image, "eve@example.com")).code).not.toBe(0);
       });
@@ -155,6 +162,7 @@ describePeers(["cosign2", "cosign3", "skopeo", "docker-registry"], "what we sign
         expect(await sign(sigstore.signingConfig(config), ...attest)).toMatchObject({ code: 0 });
         const verify = ["verify-attestation", ...type, ...identified(), ...stamped, image];
         expect(await cosign(2, ...verify)).toMatchObject({ code: 0 });
+        expect(await trust("verify", ...type, ...byRoot(), image)).toMatchObject({ code: 0 });
       });
     },
   );
