@@ -79,9 +79,17 @@ export const errorCodes = {
   },
   TLS_FAILED: { category: "config", hint: "Give the certificate authority of the server with --ca-file FILE" },
   POLICY_NOT_FOUND: { category: "config", hint: "Give a policy file, or a folder with .yaml, .yml or .json policies" },
+  EVIDENCE_NOT_RECORDED: {
+    category: "config",
+    hint: "Record it with: trust policy record IMAGE --file FILE, and name the file in evidence",
+  },
   POLICY_INVALID: {
     category: "config",
     hint: "Correct the file at the place named; docs/policy.md shows every field",
+  },
+  POLICY_NOT_EVALUABLE: {
+    category: "config",
+    hint: "Write the rule in a form that can be judged here; docs/foreign-policies.md names them",
   },
   PREDICATE_INVALID: {
     category: "config",

@@ -36,6 +36,7 @@ const layers: readonly (readonly string[])[] = [
     "src/workload.ts",
   ],
   ["src/refresh.ts", "src/freeze.ts"],
+  ["src/policy-tools/"],
   ["src/index.ts"],
   ["src/registry/", "webhook/"],
   ["src/cli/"],

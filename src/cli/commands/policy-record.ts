@@ -1,0 +1,72 @@
+import { writeNewFiles } from "../../keys/files.ts";
+import { parseReference } from "../../oci/reference.ts";
+import { defineCommand } from "../command.ts";
+import { openTrustedRoot } from "../identity-options.ts";
+import { createProgress } from "../progress.ts";
+import { connect, registryOptions } from "../registry.ts";
+import { signatureRepositoryOf, signatureRepositoryOption } from "../signature-repository.ts";
+
+export const command = defineCommand({
+  name: "policy record",
+  summary: "write down the evidence on images, for tests of policies",
+  description:
+    "Reads of each image what any policy could ask for, and writes it down: what the name stands for, manifests, image " +
+    "configs, signatures and attestations, of everything below an index too. No layers, no credentials, nothing of how the " +
+    "registry was asked. The same evidence always gives the same file, fit for a repository and its reviews. trust policy " +
+    "test and trust policy diff judge images by it without a network; they hold everything in it to its digest, so that it " +
+    "is believed no more than a registry is.",
+  examples: [
+    {
+      about: "What a test of the policies for production rests on",
+      command: "trust policy record registry.example.com/prod/app:1.2 --file app-1.2.evidence.json",
+    },
+    {
+      about: "Through the mirrors that the policies name",
+      command: "trust policy record --policy policies/ --file all.evidence.json docker.io/library/nginx:1.29",
+    },
+  ],
+  arguments: { image: { summary: "an image, by tag or digest", many: true } },
+  options: {
+    file: {
+      short: "f",
+      value: "FILE",
+      summary: "where to write it, by custom NAME.evidence.json; replaced where it is there. Default: standard output",
+      completes: "files",
+    },
+    policy: { short: "p", value: "PATH", summary: "policies whose mirrors to use", many: true, completes: "files" },
+    ...signatureRepositoryOption,
+    ...registryOptions,
+  },
+  async run(context, { image: images }, options) {
+    const { io } = context;
+    const references = images.map(parseReference);
+    const registry = await connect(context, options);
+    const mirrors = await mirrorsOf(context, options.policy);
+    const { recordImages } = await import("../../policy-tools/record.ts");
+    const { formatEvidence } = await import("../../policy-tools/evidence-file.ts");
+    const progress = createProgress(context, "recording", images.length);
+    const recording = await recordImages(registry, {
+      images: references,
+      mirrors,
+      signatureRepository: signatureRepositoryOf(context, options["signature-repository"]),
+      now: io.now,
+      onImage: (image) => progress.step(image),
+    });
+    progress.clear();
+    const content = formatEvidence(recording);
+    if (options.file === undefined) {
+      io.stdout.write(content);
+      return 0;
+    }
+    await writeNewFiles([{ path: context.resolvePath(options.file), content, mode: 0o644 }], { replace: true });
+    context.note(`recorded ${recording.images.join(", ")} in ${options.file}`);
+    return 0;
+  },
+});
+
+async function mirrorsOf(context: Parameters<typeof connect>[0], paths: readonly string[]) {
+  if (paths.length === 0) return [];
+  const { loadPolicies } = await import("../../policy/load.ts");
+  const { policies } = await loadPolicies(paths, context.io.folder, (name) => openTrustedRoot(context, name));
+  return policies.flatMap(({ mirrors = [] }) => mirrors);
+}
