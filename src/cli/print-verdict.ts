@@ -32,9 +32,16 @@ function formatPolicy(output: Output, result: PolicyResult): string {
     item.attestation === undefined ? [] : [`${item.attestation} attested by ${formatSatisfaction(item)}`],
   );
   const by = [...(signed.length === 0 ? [] : [`signed by ${signed.join(", ")}`]), ...attested].join("; ");
-  const state = passed ? `passed${by === "" ? "" : `: ${by}`}` : "not passed";
+  const how = passedBy(result);
+  const state = passed ? `passed${how}${by === "" ? "" : `: ${by}`}` : "not passed";
   const shownMode = mode === "enforce" ? "" : `, mode ${mode}`;
   return line("policy", plain(`${name}${shownMode} ${state}`)) + formatFindings(output, findings, "    ");
+}
+
+/** What let it pass in the open, where something did. */
+function passedBy({ static: decided, exception }: PolicyResult): string {
+  if (exception !== undefined) return ` by the exception ${exception.name}`;
+  return decided === undefined ? "" : ` by the static authority ${decided.authority}`;
 }
 
 function formatSatisfaction({ authority, signer, expiresAt }: Satisfaction): string {
