@@ -11,7 +11,7 @@ import type { Signer } from "../keys/signer.ts";
 import { createServiceClient, type ServiceClient } from "../oci/service.ts";
 import { openTrustRoot } from "../trust/open.ts";
 import { openSigningConfig } from "../trust/open-signing-config.ts";
-import { parseSigningConfig, type SigningConfig, selectServices } from "../trust/signing-config.ts";
+import { parseSigningConfig, type Service, type SigningConfig, selectServices } from "../trust/signing-config.ts";
 import type { TrustRoot } from "../trust/trust-root.ts";
 import { rekorV1 } from "../witness/rekor-v1.ts";
 import { rekorV2 } from "../witness/rekor-v2.ts";
@@ -108,25 +108,50 @@ interface Wanted {
 
 async function openServices(context: CommandContext, request: SigningRequest, wanted: Wanted): Promise<Services> {
   const { io } = context;
-  const { flags, formats } = request;
+  const { flags } = request;
   const config = await configOf(context, flags["signing-config"], flags["trusted-root"]);
   const root = await openTrustRoot(flags["trusted-root"], trustRootContext(context));
   const client = await clientOf(context, request.caFile);
-  // Layers of .sig and .att tags have no place for entries of Rekor v2.
-  const known = formats.includes("cosign") ? [1] : [1, 2];
-  if (flags["rekor-url"].length > 0 && !known.includes(Number(flags["rekor-version"])))
-    throw new TrustError("USAGE", "signatures under .sig and .att tags have no place for entries of Rekor v2", {
-      expected: "--format bundle, or a log of Rekor v1",
-    });
-  const chosen = wanted.log ? selectServices(config, "log", io.now(), known) : [];
-  const named = flags["rekor-url"].map((url) => ({ url, apiVersion: Number(flags["rekor-version"]) }));
-  const logs = (named.length > 0 ? named : chosen).map(({ url, apiVersion }) =>
-    (apiVersion === 2 ? rekorV2 : rekorV1)(addressOf(url, "--rekor-url"), client),
-  );
+  const logs = wantedLogs(request, config, wanted.log, io.now());
   const stamps = wanted.timestamp ? selectServices(config, "timestamp", io.now(), [1]).map(({ url }) => url) : [];
   const places = flags["timestamp-url"].length > 0 ? flags["timestamp-url"] : stamps;
-  const authorities = places.map((url) => timestampAuthority(addressOf(url, "--timestamp-url"), client));
-  return { config, client, root, logs, authorities };
+  if (flags.key === undefined || flags.cert !== undefined) requireTime(logs, places);
+  return {
+    config,
+    client,
+    root,
+    logs: logs.map(({ url, apiVersion }) =>
+      (apiVersion === 2 ? rekorV2 : rekorV1)(addressOf(url, "--rekor-url"), client),
+    ),
+    authorities: places.map((url) => timestampAuthority(addressOf(url, "--timestamp-url"), client)),
+  };
+}
+
+type Log = Pick<Service, "url" | "apiVersion">;
+
+function wantedLogs(
+  { flags, formats }: SigningRequest,
+  config: SigningConfig,
+  isWanted: boolean,
+  now: number,
+): readonly Log[] {
+  // Layers of .sig and .att tags have no place for entries of Rekor v2.
+  const known = formats.includes("cosign") ? [1] : [1, 2];
+  const apiVersion = Number(flags["rekor-version"]);
+  if (flags["rekor-url"].length === 0) return isWanted ? selectServices(config, "log", now, known) : [];
+  if (known.includes(apiVersion)) return flags["rekor-url"].map((url) => ({ url, apiVersion }));
+  throw new TrustError("USAGE", "signatures under .sig and .att tags have no place for entries of Rekor v2", {
+    expected: "--format bundle, or a log of Rekor v1",
+  });
+}
+
+/** Said before anything stands in a log: a certificate is judged at a proved time, and entries of Rekor v2 prove none. */
+function requireTime(logs: readonly Log[], authorities: readonly string[]): void {
+  if (authorities.length > 0 || logs.length === 0 || logs.some(({ apiVersion }) => apiVersion === 1)) return;
+  throw new TrustError("SIGNING_CONFIG_INVALID", "nothing would prove when the certificate was used", {
+    expected: "a timestamp authority (--timestamp, --timestamp-url URL), or a log of Rekor v1",
+    found: "logs of Rekor v2 alone",
+  });
 }
 
 function testifyWith({ io }: CommandContext, { logs, authorities }: Services): Testify {
