@@ -110,8 +110,20 @@ function compareCost(a: unknown, b: unknown, left: number): number {
   return weighDeep(a, left) + weighDeep(b, left);
 }
 
+/** Keys of a large map are slow to list. */
+const keyCost = 4;
+
+/** Of a map: the engine lists all of its keys, to count them or to see of which type they are. */
+function entriesIn(value: unknown): number {
+  return isPlainMap(value) ? keyCost * Object.keys(value).length : 0;
+}
+
+function isPlainMap(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+}
+
 function callCost(name: unknown, operands: readonly unknown[]): number {
-  const looked = operands.reduce<number>((sum, operand) => sum + weigh(operand), 0);
+  const looked = operands.reduce<number>((sum, operand) => sum + weigh(operand) + entriesIn(operand), 0);
   const [text, pattern] = operands;
   if (text instanceof Date) return operands.length > 1 ? calendarCost : 1;
   if (name === matchesLinear && typeof text === "string" && typeof pattern === "string")

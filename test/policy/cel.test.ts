@@ -162,12 +162,15 @@ describe("the cost of a condition", () => {
     ["large values compared in a loop", "predicate.l.all(a, predicate.l == predicate.m)"],
     ["a large list searched in a loop", "predicate.l.all(a, !(['a'] in predicate.ll))"],
     ["regular expressions in a loop", "predicate.l.all(a, predicate.s.matches('(x|y)*'))"],
+    ["entries of a large map counted in a loop", "predicate.l.all(a, size(predicate.big) > 0)"],
+    ["the same, as a method", "predicate.l.all(a, predicate.big.size() > 0)"],
     [
       "calendars in a loop",
       "predicate.l.all(a, timestamp('2020-01-01T00:00:00Z').getHours('Europe/Berlin') == 1 || true)",
     ],
   ])("is bounded: %s", (_, expression) => {
-    const predicate = { l: list, m: [...list], ll: list.map((item) => [item]), s: "x".repeat(2000) };
+    const big = Object.fromEntries(list.map((item) => [`k${item}`, item]));
+    const predicate = { l: list, m: [...list], ll: list.map((item) => [item]), s: "x".repeat(2000), big };
     expect(ask(expression, predicate)).toEqual(tooMuch);
   });
 
