@@ -8,9 +8,12 @@ import { join } from "node:path";
 import { openLayout } from "../../src/oci/layout.ts";
 import { parseReference } from "../../src/oci/reference.ts";
 import { type BuiltImage, pushImage } from "../support/images.ts";
+import { githubClaims, githubIssuer } from "../support/sigstore/claims.ts";
+import { startSigstore } from "../support/sigstore/index.ts";
 import { cronJob, deployment, images, pod, policy } from "./scene.ts";
 import { type Admission, pad, patched, type RunningServer, review, say, serve, sumOfMetric, trust } from "./stage.ts";
 
+const workflow = "https://github.com/acme/app/.github/workflows/release.yml@refs/heads/main";
 const home = mkdtempSync(join(tmpdir(), "trust-demo-"));
 const servers: RunningServer[] = [];
 const surprises: string[] = [];
@@ -87,6 +90,28 @@ async function signAll(registry: string): Promise<void> {
   await push(registry, images.swapped);
   const verified = await run(0, "verify", "--key", "release.pub", name("spring"));
   say.output(verified.stdout);
+}
+
+/** A Sigstore of the demo's own: authority, certificate log, transparency log and timestamp authority, on loopback. */
+async function signWithoutKey(registry: string): Promise<void> {
+  say.line("  …and a CI job signs without a key, as itself, witnessed by a log and a timestamp authority:");
+  const sigstore = await startSigstore();
+  try {
+    writeFileSync(join(home, "sigstore.json"), JSON.stringify(sigstore.trustedRoot));
+    writeFileSync(join(home, "services.json"), JSON.stringify(sigstore.signingConfig()));
+    writeFileSync(join(home, "token"), sigstore.identityToken(githubClaims()));
+    const image = `${registry}/${images.spring.name}`;
+    const root = ["--trusted-root", "sigstore.json"];
+    const token = ["--identity-token", "token", "--signing-config", "services.json"];
+    say.output((await run(0, "sign", ...token, ...root, image)).stdout);
+    counts.signatures += 1;
+    const who = ["--certificate-identity", workflow, "--certificate-oidc-issuer", githubIssuer];
+    say.output((await run(0, "verify", ...who, ...root, image)).stdout);
+    const other = ["--certificate-identity", `${workflow}-beta`, "--certificate-oidc-issuer", githubIssuer];
+    await run(1, "verify", ...other, ...root, image);
+  } finally {
+    await sigstore.stop();
+  }
 }
 
 async function startWebhook(registry: string): Promise<RunningServer> {
@@ -216,6 +241,7 @@ function registryRequests(webhook: RunningServer): Promise<number> {
 try {
   const registry = await prepare();
   await signAll(registry);
+  await signWithoutKey(registry);
   const webhook = await startWebhook(registry);
   await admissions(registry, webhook);
   await audit(registry);
