@@ -18,8 +18,21 @@ export function formatProblem(problem: Problem): string {
   return `${problem.place}: ${problem.what}${expected}${found}`;
 }
 
+const told = new WeakMap<TrustError, readonly Problem[]>();
+
+/** All problems that an error of {@link policyInvalid} stands for; nothing for another error. */
+export function problemsOf(error: TrustError): readonly Problem[] | undefined {
+  return told.get(error);
+}
+
 /** One `POLICY_INVALID` that tells every problem, the first 20 in full. */
 export function policyInvalid(problems: readonly Problem[]): TrustError {
+  const error = toError(problems);
+  told.set(error, problems);
+  return error;
+}
+
+function toError(problems: readonly Problem[]): TrustError {
   const lines = problems.slice(0, maxProblemsTold).map(formatProblem);
   const [only] = problems;
   if (problems.length === 1 && only !== undefined)
