@@ -6,6 +6,7 @@ import type { ResolvedTag } from "./evidence/store.ts";
 import { judgePlatforms } from "./judging/platforms.ts";
 import { configsOf, type Question, raiseMark, searchOf, situationOf } from "./judging/question.ts";
 import { chooseChild } from "./oci/children.ts";
+import { authorityWarnings } from "./policy/authority-warnings.ts";
 import { evaluatePolicy } from "./policy/evaluate.ts";
 import { applyExceptions } from "./policy/except.ts";
 import type { EvaluationFacts } from "./policy/facts.ts";
@@ -49,6 +50,7 @@ export async function judge(question: Question, tagAge: number, evidenceAge: num
           ...staleness(resolved, evidence),
           ...platforms.unsafe,
           ...rootWarnings(matched, platforms.policies, now),
+          ...authorityWarnings(matched, platforms.policies),
         ]),
       ],
       askedAt: Math.min(resolved.resolvedAt, evidence.askedAt, platforms.askedAt),

@@ -6,11 +6,12 @@ import { countAttestation, type VerifiedAttestation } from "./formats/format.ts"
 import { formats } from "./formats/index.ts";
 import { parseReference } from "./oci/reference.ts";
 import { countedFor } from "./policy/authority.ts";
+import { authorityWarnings } from "./policy/authority-warnings.ts";
 import { objectionTo } from "./policy/counting.ts";
 import { evaluatePolicy } from "./policy/evaluate.ts";
 import type { EvaluationFacts } from "./policy/facts.ts";
 import { isMatchedByEnforcingClusterPolicy, type MatchedPolicy, matchPolicies } from "./policy/match.ts";
-import { mirrorsOf } from "./policy/mirrors.ts";
+import { whereaboutsOf } from "./policy/mirrors.ts";
 import type { TrustPolicy } from "./policy/policy.ts";
 import { rootWarnings } from "./policy/root-facts.ts";
 import { trustOf } from "./policy/trust-material.ts";
@@ -67,7 +68,7 @@ async function decide(
       const policies = matched.map(({ policy, excluded }) => evaluatePolicy(policy, excluded, undefined));
       return { verdict: verdictOf({ ...base, noMatch, exempt: matched.length > 0, policies }), attestations: [] };
     }
-    const store = storeOf(mirrorsOf(matched));
+    const store = storeOf(whereaboutsOf(matched));
     const resolved = await withDeadline(store.resolve(ref, settings.tagTtl), signal); // 2
     const { digest } = resolved;
     const search = { attestations: true, predicateType };
@@ -76,7 +77,11 @@ async function decide(
     const { attestations, facts } = attestationFactsOf(digest, evidence, predicateType, { ref, now: decidedAt });
     const policies = matched.map((match) => evaluate(match, { ...facts, attestations }, predicateType)); // 4
     const counting = attestations.filter((proof) => matched.some(({ policy }) => counts(policy, proof, facts)));
-    const unsafe = [...staleness(resolved, evidence), ...rootWarnings(matched, policies, decidedAt)];
+    const unsafe = [
+      ...staleness(resolved, evidence),
+      ...rootWarnings(matched, policies, decidedAt),
+      ...authorityWarnings(matched, policies),
+    ];
     return { verdict: verdictOf({ ...base, digest, noMatch, policies, unsafe }), attestations: counting }; // 5
   } catch (error) {
     return { verdict: verdictOf({ ...base, policies: [], failure: toFinding(error) }), attestations: [] };

@@ -9,7 +9,7 @@ import { formatReference, type ImageReference, parseReference, type RepositoryNa
 import type { Registry } from "./oci/registry.ts";
 import { createMarks, type HighWaterMarks } from "./policy/marks.ts";
 import { isExempt, isMatchedByEnforcingClusterPolicy, matchPolicies } from "./policy/match.ts";
-import { mirrorsOf } from "./policy/mirrors.ts";
+import { whereaboutsOf } from "./policy/mirrors.ts";
 import type { ObjectContext, PolicySet } from "./policy/policy.ts";
 import type { VerifierSettings } from "./policy/settings.ts";
 import { decidesAlone } from "./policy/statics.ts";
@@ -57,7 +57,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       const verdict = await decide(options, memory, request);
       if (request.recursive !== true || verdict.digest === undefined) return verdict;
       const ref = (options.referenceOf ?? parseReference)(request.image);
-      const store = storeOf(mirrorsOf(matchPolicies(options.policies(), ref, request.object)));
+      const store = storeOf(whereaboutsOf(matchPolicies(options.policies(), ref, request.object)));
       const { platform: _, ...whole } = request;
       const verify = (child: Part) => decide(options, memory, { ...whole, image: formatReference(child.ref) }, child);
       return withChildren(verdict, { ref, store, verify });
@@ -92,7 +92,7 @@ async function decide(options: VerifierOptions, memory: Memory, request: VerifyR
     if (matched.every(({ policy, excluded }) => excluded || decidesAlone(policy)))
       return verdictOf({ ...base, noMatch, exempt: isExempt(matched), policies: evaluateAll(matched, undefined) });
     const { platform, signal } = request;
-    const [store, trust, now] = [memory.storeOf(mirrorsOf(matched)), trustOf(matched), decidedAt];
+    const [store, trust, now] = [memory.storeOf(whereaboutsOf(matched)), trustOf(matched), decidedAt];
     const asked = part?.platform ?? (platform && formatPlatform(platform));
     const { object } = request;
     const question = { ref, matched, trust, store, marks: memory.marks, platform, part: asked, object, now, signal };

@@ -6,6 +6,8 @@ import type { EvidencePlaces } from "../oci/evidence-places.ts";
 import { openPlaces } from "../oci/places.ts";
 import { formatReference, formatRepository, type ImageReference, type RepositoryName } from "../oci/reference.ts";
 import type { Registry } from "../oci/registry.ts";
+import { placeKey } from "../policy/mirrors.ts";
+import type { SignaturePlace } from "../policy/policy.ts";
 import type { VerifierSettings } from "../policy/settings.ts";
 import { createAgedCache } from "./aged-cache.ts";
 import { type BoundedPlaces, createPlacesBound } from "./bounded-places.ts";
@@ -61,6 +63,8 @@ interface EvidenceOptions {
   readonly formats: readonly SignatureFormat[];
   /** Where signatures of all images are looked for, beside the image's own repository. */
   readonly signatureRepository?: RepositoryName | undefined;
+  /** Where else policies say that they are. */
+  readonly signaturesAt?: readonly SignaturePlace[];
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -138,18 +142,20 @@ async function resolveTag({ registry, settings, now }: EvidenceOptions, ref: Ima
   return { digest: descriptor.digest, resolvedAt };
 }
 
-/** The places in the image's own repository and, where there is one, in the repository for signatures. */
+/** The places in the image's own repository, in the repository for signatures, and where policies say; each once. */
 function placesOf(options: EvidenceOptions, name: RepositoryName, search: Search): readonly EvidencePlaces[] {
-  const { registry, settings, signatureRepository } = options;
+  const { registry, settings, signatureRepository, signaturesAt = [] } = options;
   const patience = search.attestations === true ? attestationPatience : 1;
-  const isOther = signatureRepository !== undefined && formatRepository(signatureRepository) !== formatRepository(name);
-  return (isOther ? [name, signatureRepository] : [name]).map((repository) =>
-    openPlaces(registry, repository, {
+  const common = signatureRepository === undefined ? [] : [{ repository: signatureRepository }];
+  const all: readonly SignaturePlace[] = [{ repository: name }, ...common, ...signaturesAt];
+  return [...new Map(all.map((place) => [placeKey(place), place])).values()].map(({ repository, tagPrefix = "" }) => {
+    const places = openPlaces(registry, repository, {
       maxSignatures: settings.limits.signatures,
       maxPages: settings.limits.pages,
       signal: AbortSignal.timeout(settings.limits.timeout * patience),
-    }),
-  );
+    });
+    return tagPrefix === "" ? places : { ...places, taggedManifest: (tag) => places.taggedManifest(tagPrefix + tag) };
+  });
 }
 
 /** What is looked for, and where. */

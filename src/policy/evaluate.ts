@@ -1,4 +1,5 @@
 import type { VerifiedSignature } from "../formats/format.ts";
+import { evaluateAlternatives } from "./alternatives.ts";
 import { evaluateAttestation } from "./attested.ts";
 import { countedFor } from "./authority.ts";
 import { bindingOf } from "./binding.ts";
@@ -15,6 +16,7 @@ import type { PolicyResult, Satisfaction } from "./verdict.ts";
 /**
  * Decides one policy from proofs. Pure. The steps:
  * 1. An excluded image counts as matched and passes; without facts no other does, unless nothing would be asked of them.
+ *    A policy of alternatives is decided by each of them.
  * 2. For each authority: the proofs that satisfy it, that is by one of its signers and with no objection (revocation,
  *    lifetime of the key, annotations, freshness); the youngest first, so that what is decided rests on them.
  * 3. The most authorities satisfied by distinct signers: each owner once, each signer once.
@@ -33,6 +35,7 @@ export function evaluatePolicy(
   // 1
   if (excluded) return { ...base, passed: true, satisfiedBy: [], findings: [] };
   if (facts === undefined) return decidesAlone(policy) ? outright(policy) : { ...base, ...nothing };
+  if (policy.anyOf) return evaluateAlternatives(policy, (alternative) => evaluatePolicy(alternative, false, facts));
   // 2
   const candidates = policy.authorities.flatMap((authority) => candidatesOf(policy, authority, facts));
   // 3

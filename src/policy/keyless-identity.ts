@@ -11,7 +11,15 @@ type Rule = Omit<KeylessIdentity, "matches">;
  */
 export async function toKeylessIdentity(rule: Rule): Promise<KeylessIdentity> {
   const isIssuer = await createTest(rule.issuer, rule.issuerRegex);
-  const isSubject = await createTest(rule.subject, rule.subjectRegex);
+  return identityOf(rule, isIssuer, await createTest(rule.subject, rule.subjectRegex));
+}
+
+/** The same from tests of issuer and subject: for rules that mean their expressions otherwise. */
+export function identityOf(
+  rule: Rule,
+  isIssuer: (value: string) => boolean,
+  isSubject: (value: string) => boolean,
+): KeylessIdentity {
   const wanted = Object.entries(rule.claims ?? {});
   return {
     ...rule,

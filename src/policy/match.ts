@@ -1,5 +1,6 @@
 import { formatRepository, type ImageReference } from "../oci/reference.ts";
 import type { TrustException } from "./exception.ts";
+import { namesOf } from "./foreign/name-glob.ts";
 import { type CompiledGlob, compileGlob, matchesCompiled, matchesGlob } from "./glob.ts";
 import type { ImagePattern, ObjectContext, ObjectMatch, PolicySet, TrustPolicy } from "./policy.ts";
 import { selects, selectsNamespace } from "./selector.ts";
@@ -62,6 +63,7 @@ interface CompiledPolicy {
 interface CompiledImage {
   readonly name: CompiledGlob;
   readonly tags: ImagePattern["tags"];
+  readonly speaksOf: ImagePattern["speaksOf"];
 }
 
 const sets = new WeakMap<PolicySet, readonly CompiledPolicy[]>();
@@ -72,14 +74,16 @@ function compiled(set: PolicySet): readonly CompiledPolicy[] {
   if (known !== undefined) return known;
   const made = set.policies.map((policy) => ({
     policy,
-    images: policy.images.map(({ glob, tags }) => ({ name: compileGlob(glob), tags })),
+    images: policy.images.map(({ glob, tags, speaksOf }) => ({ name: compileGlob(glob), tags, speaksOf })),
   }));
   sets.set(set, made);
   return made;
 }
 
 /** A tag beside a digest is matched as a tag; a digest without one could be under any tag, so it matches every `tags`. */
-function matchesImage(image: CompiledImage, name: string, { tag }: ImageReference): boolean {
+function matchesImage(image: CompiledImage, name: string, ref: ImageReference): boolean {
+  const { tag } = ref;
+  if (image.speaksOf === "names") return namesOf(ref).some((one) => matchesCompiled(image.name, one));
   if (!matchesCompiled(image.name, name)) return false;
   return image.tags === undefined || tag === undefined || matchesAny(image.tags, tag);
 }

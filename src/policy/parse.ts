@@ -1,6 +1,7 @@
 import type { PolicySources, ReadKeyFile } from "./authority-rules.ts";
 import { parseSource, type SourceDocument } from "./document.ts";
 import { toTrustException } from "./exception-rules.ts";
+import { isForeign } from "./foreign/kinds.ts";
 import { describeValue, type Problem, suggestion } from "./problem.ts";
 import { type ParsedPolicies, toTrustPolicy } from "./rules.ts";
 import { plannedKinds, policyApiVersion, policyKinds } from "./schema.ts";
@@ -25,8 +26,15 @@ export async function parsePolicies(
     policies: read.flatMap(({ policies }) => policies),
     exceptions: read.flatMap(({ exceptions = [] }) => exceptions),
     roots: read.flatMap(({ roots = [] }) => roots),
+    warnings: read.flatMap(({ warnings = [] }) => warnings),
     problems: [...problems, ...read.flatMap((result) => result.problems)].sort(byPlace),
   };
+}
+
+/** The same for a document that is at hand as values, such as an object of a cluster: there is no place in a file to name. */
+export function parsePolicyDocument(value: unknown, openRoot: PolicySources["openRoot"]): Promise<ParsedPolicies> {
+  const nowhere = () => "";
+  return readPolicy({ value, placeOf: nowhere, placeWithin: nowhere, placeOfKey: nowhere }, { openRoot });
 }
 
 /** Roots need much to be understood, and most policies have none. */
@@ -37,6 +45,10 @@ async function openingOwn(text: string, sourceName: string): Promise<PolicySourc
 }
 
 async function readPolicy(document: SourceDocument, sources: PolicySources): Promise<ParsedPolicies> {
+  if (isForeign(document.value)) {
+    const { readForeign } = await import("./foreign/read.ts");
+    return readForeign(document, sources);
+  }
   const schema = schemaOf(document);
   if ("what" in schema) return { policies: [], problems: [schema] };
   const checked = schema.safeParse(document.value);

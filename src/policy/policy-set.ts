@@ -22,9 +22,11 @@ export function toPolicySet(parsed: readonly ParsedPolicies[]): PolicySet {
   ];
   if (problems.length > 0) throw policyInvalid(problems);
   const sorted = policies.toSorted((a, b) => compare(nameOf(a), nameOf(b)));
-  if (exceptions.length === 0) return { policies: sorted, revision: revisionOf(sorted, []) };
+  const warnings = parsed.flatMap((source) => source.warnings ?? []);
+  const told = warnings.length === 0 ? {} : { warnings };
+  if (exceptions.length === 0) return { policies: sorted, ...told, revision: revisionOf(sorted, []) };
   const inOrder = exceptions.toSorted((a, b) => compare(a.name, b.name));
-  return { policies: sorted, exceptions: inOrder, revision: revisionOf(sorted, inOrder) };
+  return { policies: sorted, exceptions: inOrder, ...told, revision: revisionOf(sorted, inOrder) };
 }
 
 /** Each image is held against all of them. */

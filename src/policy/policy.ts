@@ -3,10 +3,12 @@ import type { PublicKey } from "../crypto/public-key.ts";
 import type { Certificate } from "../crypto/x509.ts";
 import type { IdentityMatcher, IdentityRule } from "../crypto/x509-identity.ts";
 import type { Mirror } from "../oci/mirrors.ts";
+import type { RepositoryName } from "../oci/reference.ts";
 import type { CertificateTrust } from "../trust/certificate-trust.ts";
 import type { TrustRoot } from "../trust/trust-root.ts";
 import type { Condition } from "./condition.ts";
 import type { TrustException } from "./exception.ts";
+import type { Problem } from "./problem.ts";
 
 export type PolicyMode = "enforce" | "warn" | "audit";
 
@@ -16,6 +18,8 @@ export type NonEmpty<T> = readonly [T, ...T[]];
 /** Which images: `glob` speaks of registry/repository, `tags` (globs) of the tag; no `tags` means every tag. */
 export interface ImagePattern {
   readonly glob: string;
+  /** `names`: the glob speaks of whole names with tag or digest, as those of a ClusterImagePolicy do (`foreign/name-glob.ts`). */
+  readonly speaksOf?: "names";
   readonly tags?: NonEmpty<string>;
 }
 
@@ -65,6 +69,8 @@ export interface KeyAuthority {
   readonly require?: { readonly log: boolean; readonly timestamp: boolean };
   /** Annotations that a signature must carry to count, exactly. */
   readonly annotations?: Readonly<Record<string, string>>;
+  /** What weakens the authority, in words for the Verdict. */
+  readonly unsafe?: readonly string[];
 }
 
 /** Whom a certificate must name; the words of the policy, and what they mean. */
@@ -102,6 +108,8 @@ export interface KeylessAuthority {
   readonly root: TrustRoot;
   readonly identities: NonEmpty<KeylessIdentity>;
   readonly annotations?: Readonly<Record<string, string>>;
+  /** What weakens the authority, in words for the Verdict. */
+  readonly unsafe?: readonly string[];
 }
 
 /** A trusted signer. */
@@ -112,6 +120,21 @@ export interface StaticAuthority {
   readonly name: string;
   readonly action: "pass" | "fail";
   readonly message?: string;
+}
+
+/** An authority, or a rule, that is written down and that this program cannot judge by: it never lets an image pass. */
+export interface Unusable {
+  readonly name: string;
+  /** Why, and what would be needed. */
+  readonly reason: string;
+  readonly expected: string;
+}
+
+/** Where signatures of the images of a policy are looked for, beside the repository of the image. */
+export interface SignaturePlace {
+  readonly repository: RepositoryName;
+  /** What tags of signatures begin with. */
+  readonly tagPrefix?: string;
 }
 
 /** An attestation that an image must have. */
@@ -151,6 +174,13 @@ export interface TrustPolicy {
   /** Who can sign; empty only beside `statics`. */
   readonly authorities: readonly Authority[];
   readonly statics?: NonEmpty<StaticAuthority>;
+  /** Names that never pass, whatever the image: those of authorities, beside others, or of a rule. */
+  readonly unusable?: NonEmpty<Unusable>;
+  /**
+   * Each authority is a policy by itself, with the attestations that name it in place of a signature; any of them is enough
+   * (`alternatives.ts`).
+   */
+  readonly anyOf?: true;
   readonly threshold: number;
   readonly freshness?: Freshness;
   /** Signatures that never count, by the digest that a Verdict names as evidence. */
@@ -160,6 +190,7 @@ export interface TrustPolicy {
   /** Of an index, what must be signed; `index` where absent. */
   readonly platforms?: "index" | "each" | "index-or-each";
   readonly mirrors?: readonly Mirror[];
+  readonly signaturesAt?: NonEmpty<SignaturePlace>;
   readonly attestations?: NonEmpty<AttestationRequirement>;
   /** Over image, config and object; must hold beside all else. */
   readonly condition?: Condition;
@@ -170,6 +201,8 @@ export interface TrustPolicy {
 export interface PolicySet {
   readonly policies: readonly TrustPolicy[];
   readonly exceptions?: readonly TrustException[];
+  /** What took effect otherwise than its author may think. */
+  readonly warnings?: readonly Problem[];
   readonly revision: string;
 }
 

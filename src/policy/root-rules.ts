@@ -5,6 +5,8 @@ import type { TrustRoot } from "../trust/trust-root.ts";
 import type { PolicySources } from "./authority-rules.ts";
 import { parseSource, type SourceDocument } from "./document.ts";
 import { openEmbeddedRoot } from "./embedded-root.ts";
+import { isForeign } from "./foreign/kinds.ts";
+import { foreignRoot } from "./foreign/trust-root.ts";
 import type { Problem } from "./problem.ts";
 import { policyKinds, type RootDocument } from "./schema.ts";
 
@@ -46,6 +48,7 @@ export function rootsIn(text: string, sourceName: string): readonly WrittenRoot[
 
 function rootOf(document: SourceDocument): WrittenRoot | undefined {
   const { value } = document;
+  if (isForeign(value)) return foreignRoot(document).roots?.[0];
   if (typeof value !== "object" || value === null || Reflect.get(value, "kind") !== "TrustRoot") return undefined;
   const checked = policyKinds.TrustRoot.safeParse(value);
   return checked.success ? toTrustRoot(checked.data, document).written : undefined;

@@ -20,6 +20,8 @@ export interface ParsedPolicies {
   readonly policies: readonly TrustPolicy[];
   readonly exceptions?: readonly TrustException[];
   readonly roots?: readonly WrittenRoot[];
+  /** What takes effect otherwise than its author may think. */
+  readonly warnings?: readonly Problem[];
   readonly problems: readonly Problem[];
 }
 

@@ -3,8 +3,9 @@ import type { TrustPolicy } from "./policy.ts";
 import type { PolicyResult } from "./verdict.ts";
 
 /** Whether the policy asks for nothing that could be known: what it says, it says of every image. */
-export function decidesAlone({ authorities, statics, attestations, condition }: TrustPolicy): boolean {
-  return authorities.length === 0 && statics !== undefined && attestations === undefined && condition === undefined;
+export function decidesAlone({ authorities, statics, unusable, attestations, condition }: TrustPolicy): boolean {
+  const says = statics !== undefined || unusable !== undefined;
+  return authorities.length === 0 && says && attestations === undefined && condition === undefined;
 }
 
 /** The result of a policy that decides alone. */
@@ -26,13 +27,17 @@ export function openingOf({ statics, threshold }: TrustPolicy): PolicyResult["st
   return { authority: name, ...(message === undefined ? {} : { message }) };
 }
 
-/** A finding for each static authority that refuses. */
-export function refusals({ statics }: TrustPolicy): readonly Finding[] {
-  return (statics ?? [])
+/** A finding for each static authority that refuses, and for each that cannot be judged by. */
+export function refusals({ statics, unusable }: TrustPolicy): readonly Finding[] {
+  const failing = (statics ?? [])
     .filter(({ action }) => action === "fail")
     .map(({ name, message = "the policy refuses the image" }) =>
       toFinding(new TrustError("STATIC_FAIL", message, { expected: "another authority", found: `${name}: fail` }), {
         authority: name,
       }),
     );
+  const unjudged = (unusable ?? []).map(({ name, reason, expected }) =>
+    toFinding(new TrustError("POLICY_NOT_EVALUABLE", reason, { expected, found: name }), { authority: name }),
+  );
+  return [...failing, ...unjudged];
 }
