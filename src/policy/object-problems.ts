@@ -1,7 +1,7 @@
 import { digestOf } from "../crypto/digest.ts";
 import { isJsonObject, type JsonObject } from "../crypto/json.ts";
 import type { TrustRoot } from "../trust/trust-root.ts";
-import { parsePolicies } from "./parse.ts";
+import { parsePolicyDocument } from "./parse.ts";
 import { formatProblem } from "./problem.ts";
 
 /** The kinds of policy objects, as a cluster has them. */
@@ -18,8 +18,29 @@ export async function policyObjectProblems(object: JsonObject): Promise<readonly
   const { apiVersion, kind, metadata, status: _, ...rest } = object;
   const text = JSON.stringify({ apiVersion, kind, metadata: nameOf(metadata), ...rest });
   if (text.length > maxObjectBytes) return [`the object is larger than ${maxObjectBytes} bytes`];
-  const { problems } = await parsePolicies(text, "", undefined, async (name) => anyRoot(name));
+  if (!isPlain(object)) return [`the object has values that no policy has: more than ${maxValues}, or too deep ones`];
+  const value: unknown = JSON.parse(text);
+  const { problems } = await parsePolicyDocument(value, async (name) => anyRoot(name));
   return problems.map((problem) => formatProblem(problem).replace(/^[:\d]*: /, ""));
+}
+
+/** Anybody who reaches the webhook may send objects: none must keep the others waiting. */
+const maxValues = 40_000;
+const maxDepth = 32;
+
+function isPlain(object: unknown): boolean {
+  let values = 0;
+  const waiting = [{ value: object, depth: 0 }];
+  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+    const { value, depth } = at;
+    if (++values > maxValues || depth > maxDepth) return false;
+    if (typeof value !== "object" || value === null) continue;
+    if (Object.hasOwn(value, "__proto__")) return false;
+    const inner: readonly unknown[] = Object.values(value);
+    if (inner.length > maxValues) return false;
+    waiting.push(...inner.map((one) => ({ value: one, depth: depth + 1 })));
+  }
+  return true;
 }
 
 /** A name that the server has still to complete is taken as complete. */

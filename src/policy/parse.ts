@@ -37,6 +37,12 @@ export function parsePolicyDocument(value: unknown, openRoot: PolicySources["ope
   return readPolicy({ value, placeOf: nowhere, placeWithin: nowhere, placeOfKey: nowhere }, { openRoot });
 }
 
+/** The same for a document that is at hand as values, such as an object of a cluster: there is no place in a file to name. */
+export function parsePolicyDocument(value: unknown, openRoot: PolicySources["openRoot"]): Promise<ParsedPolicies> {
+  const nowhere = () => "";
+  return readPolicy({ value, placeOf: nowhere, placeWithin: nowhere, placeOfKey: nowhere }, { openRoot });
+}
+
 /** Roots need much to be understood, and most policies have none. */
 async function openingOwn(text: string, sourceName: string): Promise<PolicySources["openRoot"]> {
   if (!text.includes("TrustRoot")) return undefined;

@@ -5,14 +5,18 @@ import { plannedFields } from "./schema.ts";
 
 type Issue = z.core.$ZodIssue;
 
+const maxIssues = 500;
+
 /** What the schema found wrong with a document, in words and with places. */
 export function shapeProblems(
   schema: z.ZodType,
   issues: readonly Issue[],
   document: SourceDocument,
 ): readonly Problem[] {
-  return issues
-    .filter((issue) => !isFollowUp(issue, issues, document))
+  // Nobody reads more, and each is held against all.
+  const first = issues.slice(0, maxIssues);
+  return first
+    .filter((issue) => !isFollowUp(issue, first, document))
     .flatMap((issue) => describeIssue(schema, issue, document));
 }
 
@@ -41,7 +45,7 @@ function isFollowUp(issue: Issue, issues: readonly Issue[], document: SourceDocu
 function describeIssue(schema: z.ZodType, issue: Issue, document: SourceDocument): readonly Problem[] {
   const { path } = issue;
   if (issue.code === "unrecognized_keys")
-    return issue.keys.map((key) => unknownField(fieldsAt(schema, path), path, key, document));
+    return issue.keys.slice(0, maxIssues).map((key) => unknownField(fieldsAt(schema, path), path, key, document));
   const value = valueAt(document.value, path);
   const name = formatPath(path);
   if (value === undefined)

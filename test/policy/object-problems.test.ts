@@ -36,6 +36,23 @@ describe("a policy as an object", () => {
     ]);
   });
 
+  it.each<[string, object]>([
+    ["thousands of values", { images: Array.from({ length: 400_000 }, () => ({})) }],
+    ["a list of numbers", { exclude: Array.from({ length: 900_000 }, () => 1) }],
+    ["deep values", { images: JSON.parse(`${"[".repeat(500)}${"]".repeat(500)}`) }],
+    ["a key that is none", JSON.parse('{"__proto__": {"images": []}}')],
+  ])("is looked into only where it may be a policy: %s", async (_, wrong) => {
+    expect(await policyObjectProblems({ ...object, spec: wrong })).toEqual([expect.stringContaining("no policy has")]);
+  });
+
+  it("is told the first of thousands of problems", async () => {
+    const images = Array.from({ length: 15_000 }, () => ({}));
+    const strange = Object.fromEntries(images.map((_, index) => [`treshold${index}`, 1]));
+    const problems = await policyObjectProblems({ ...object, spec: { ...spec, images, ...strange } });
+    expect(problems.length).toBeGreaterThan(10);
+    expect(problems.length).toBeLessThan(1000);
+  });
+
   it("is of one of the kinds that load", () => {
     expect([...policyKindNames].sort()).toEqual(Object.keys(policyKinds).sort());
   });
