@@ -3,6 +3,7 @@ import { type AllowAddress, createLocalAddressFilter } from "../oci/address.ts";
 import { createHttpRegistry } from "../oci/http-registry.ts";
 import type { Registry } from "../oci/registry.ts";
 import type { Authority, PolicySet } from "../policy/policy.ts";
+import { formatProblem } from "../policy/problem.ts";
 import { defaultSettings, type VerifierSettings } from "../policy/settings.ts";
 import { createVerifier, type Verifier, type VerifierOptions } from "../verify.ts";
 import { parseAnnotations } from "./annotations.ts";
@@ -99,7 +100,9 @@ async function policiesOf(
     throw new TrustError("USAGE", "--trusted-root means nothing beside --policy", {
       hint: "Name the trust root in the policy, in trustRoot of its authorities",
     });
-  return loadPolicies(flags.policy, context.io.folder, (name) => openTrustedRoot(context, name));
+  const loaded = await loadPolicies(flags.policy, context.io.folder, (name) => openTrustedRoot(context, name));
+  for (const warning of loaded.warnings ?? []) context.note(`warning: ${formatProblem(warning)}`);
+  return loaded;
 }
 
 /** A policy made of flags. Its revision need not be known elsewhere: it lives as long as the command. */
