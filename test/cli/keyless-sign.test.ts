@@ -246,6 +246,12 @@ describe("where an identity comes from", () => {
     expect(await trust(args, { stdin: `${sigstore.identityToken()}\n` })).toMatchObject({ code: 0 });
   });
 
+  it("is not standard input where that is something else already", async () => {
+    const token = ["--identity-token", "-", ...services];
+    expect(await trust(["attest", ...token, "--predicate", "-", await newImage()])).toMatchObject({ code: 2 });
+    expect(await trust(["sign-blob", ...token, "--bundle", "both.json", "-"])).toMatchObject({ code: 2 });
+  });
+
   it("is nowhere: what was looked for is said, and nobody's browser opens", async () => {
     let opened = 0;
     const openBrowser = async () => Boolean(++opened);

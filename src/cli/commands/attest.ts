@@ -1,6 +1,6 @@
 import { type AttestedImage, attestImage } from "../../attest.ts";
 import { parseDigest } from "../../crypto/digest.ts";
-import { asTrustError, exitCodeOf, type Finding, toFinding } from "../../errors.ts";
+import { asTrustError, exitCodeOf, type Finding, TrustError, toFinding } from "../../errors.ts";
 import { maxAttestationBytes } from "../../formats/format.ts";
 import { makePredicate } from "../../formats/predicate.ts";
 import { predicateKindOf, predicateKinds } from "../../formats/predicate-types.ts";
@@ -78,6 +78,10 @@ export const command = defineCommand({
   async run(context, args, options) {
     const { io } = context;
     // Everything that can be wrong is looked at before the first attestation is made.
+    if (options.predicate === "-" && options["identity-token"] === "-")
+      throw new TrustError("USAGE", "standard input is the predicate or the identity token, not both", {
+        expected: "a file for one of them",
+      });
     const registry = await connect(context, options);
     const locator = createLocator(context, registry);
     const images = await mapLimit(args.image, concurrency, locator.find);
