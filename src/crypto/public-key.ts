@@ -1,5 +1,6 @@
-import { createHash, createPublicKey, verify as cryptoVerify, type KeyObject } from "node:crypto";
+import { createHash, createPublicKey, type KeyObject } from "node:crypto";
 import { TrustError } from "../errors.ts";
+import { verifyHere, verifySignature } from "./verify-signature.ts";
 
 export type KeyAlgorithm = "ecdsa-p256" | "ecdsa-p384" | "ecdsa-p521" | "ed25519" | "rsa";
 export type HashName = "sha256" | "sha384" | "sha512";
@@ -149,7 +150,7 @@ export function formatPublicKey(key: PublicKey): string {
   return key.keyObject.export({ type: "spki", format: "pem" }).toString();
 }
 
-/** Whether the key made the signature over the message, with any hash that its algorithm is read with. Off the main thread. */
+/** Whether the key made the signature over the message, with any hash that its algorithm is read with; see {@link verifySignature}. */
 export async function matchesSignature(key: PublicKey, message: Uint8Array, signature: Uint8Array): Promise<boolean> {
   for (const hashName of algorithms[key.algorithm].hashes) {
     if (await verifyWith(key, hashName, message, signature)) return true;
@@ -165,25 +166,8 @@ function verifyWith(
   message: Uint8Array,
   signature: Uint8Array,
 ): Promise<boolean> {
+  const hash = hashName ?? null;
   // For another thread the message is copied.
-  if (message.length > maxCopied) return Promise.resolve(verifyHere(key, hashName, message, signature));
-  return new Promise((resolve) => {
-    // Node reports some malformed signatures as an error instead of false; neither is a valid signature.
-    cryptoVerify(hashName ?? null, message, key.keyObject, signature, (error, valid) =>
-      resolve(error === null && valid === true),
-    );
-  });
-}
-
-function verifyHere(
-  key: PublicKey,
-  hashName: HashName | undefined,
-  message: Uint8Array,
-  signature: Uint8Array,
-): boolean {
-  try {
-    return cryptoVerify(hashName ?? null, message, key.keyObject, signature);
-  } catch {
-    return false;
-  }
+  if (message.length > maxCopied) return Promise.resolve(verifyHere(hash, message, key.keyObject, signature));
+  return verifySignature(hash, message, key.keyObject, signature);
 }

@@ -119,7 +119,7 @@ function encode(tag: number, parts: readonly Buffer[]): Buffer {
   return Buffer.concat([head, ...parts]);
 }
 
-/** Whether the key signed the SCT for that entry ({@link precertificateEntry}). Off the main thread; never throws. */
+/** Whether the key signed the SCT for that entry ({@link precertificateEntry}). Never throws. */
 export function isSctSignedBy(sct: SignedCertificateTimestamp, key: PublicKey, entry: Buffer): Promise<boolean> {
   const head = Buffer.alloc(12);
   // Version v1 and type certificate_timestamp are both 0; then the time, and the type of the entry: precert_entry.

@@ -134,7 +134,7 @@ const timeStamping = "1.3.6.1.5.5.7.3.8";
 /**
  * Proves that the key of that certificate made the token: the token names the certificate, the certificate is for timestamps
  * and nothing else, critically (RFC 3161 §2.3), and the signature is valid. The path of the certificate is another matter.
- * Off the main thread. Throws `TIMESTAMP_INVALID` or `CERTIFICATE_INVALID`.
+ * Throws `TIMESTAMP_INVALID` or `CERTIFICATE_INVALID`.
  */
 export async function checkTokenSigner(token: TimestampToken, certificate: Certificate): Promise<void> {
   const { signedData } = token;

@@ -1,7 +1,8 @@
-import { constants, verify as cryptoVerify, type KeyObject } from "node:crypto";
+import { constants, type KeyObject } from "node:crypto";
 import { contextTag, type DerNode, derFields, derTags, expectTag } from "./der.ts";
 import { derOid, derSmallInteger } from "./der-values.ts";
 import type { HashName } from "./public-key.ts";
+import { verifySignature } from "./verify-signature.ts";
 
 /** How a certificate, list or token is signed. What we do not verify is `unsupported`: readable, never valid. */
 export type SignatureAlgorithm =
@@ -95,7 +96,7 @@ const keyTypes: Readonly<Record<Exclude<SignatureAlgorithm["kind"], "unsupported
   ed25519: "ed25519",
 };
 
-/** Whether the key made the signature over the data with exactly that algorithm. Off the main thread; never throws. */
+/** Whether the key made the signature over the data with exactly that algorithm. Never keeps others waiting; never throws. */
 export function isSignedWith(
   algorithm: SignatureAlgorithm,
   key: KeyObject,
@@ -109,8 +110,5 @@ export function isSignedWith(
     algorithm.kind === "rsa-pss"
       ? { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: digestLengths[algorithm.hash] }
       : key;
-  return new Promise((resolve) => {
-    // Node reports some malformed signatures as an error instead of false; neither is a valid signature.
-    cryptoVerify(hash, data, options, signature, (error, valid) => resolve(error === null && valid === true));
-  });
+  return verifySignature(hash, data, options, signature);
 }

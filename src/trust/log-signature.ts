@@ -2,7 +2,7 @@ import type { PublicKey } from "../crypto/public-key.ts";
 import { isSignedWith } from "../crypto/x509-signature.ts";
 import type { SignatureScheme } from "./trust-root.ts";
 
-/** Whether the key of a log made the signature, with the one scheme that the trust root names. Off the main thread; never throws. */
+/** Whether the key of a log made the signature, with the one scheme that the trust root names. Never throws. */
 export async function isSignedByLog(
   { key, scheme }: { readonly key: PublicKey; readonly scheme: SignatureScheme },
   data: Uint8Array,
