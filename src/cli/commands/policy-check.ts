@@ -1,0 +1,88 @@
+import { exitCodes } from "../../errors.ts";
+import type { PolicyCheck } from "../../policy-tools/check.ts";
+import type { Lint } from "../../policy-tools/remark.ts";
+import { defineCommand } from "../command.ts";
+import { openTrustedRoot } from "../identity-options.ts";
+import type { Output } from "../io.ts";
+import { paint, plain } from "../print.ts";
+import { createResults } from "../results.ts";
+
+/** One line of the result: why policies do not load, or what a lint says. */
+interface CheckLine {
+  readonly level: "error" | Lint["level"];
+  readonly code: string;
+  readonly place: string;
+  readonly message: string;
+  readonly expected?: string | undefined;
+  readonly found?: string | undefined;
+  readonly advice?: string | undefined;
+  readonly policy?: string;
+}
+
+export const command = defineCommand({
+  name: "policy check",
+  summary: "find what is wrong with policies, and what they will never do",
+  description:
+    "Loads policies as trust verify and the webhook do, together, and tells every problem at once with its place. Of " +
+    "policies that load it says what is most likely not meant: images that are excluded again, rules that can never match, " +
+    "authorities that decide nothing, keys and exceptions whose time is over, expressions that match everybody. Exit code 3 " +
+    "when the policies do not load; 0 with warnings, or with --strict 1.",
+  examples: [
+    { about: "Before a change is merged", command: "trust policy check --strict policies/" },
+    { about: "For a script", command: "trust policy check policies/ --output json" },
+  ],
+  arguments: { path: { summary: "policy files, and folders of policies", many: true, completes: "files" } },
+  options: { strict: { summary: "fail on warnings, with exit code 1" } },
+  async run(context, { path: paths }, { strict }) {
+    const { io, output } = context;
+    const { checkPolicies } = await import("../../policy-tools/check.ts");
+    const openRoot = (name: string) => openTrustedRoot(context, name);
+    const check = await checkPolicies({ paths, cwd: io.folder, openRoot, now: io.now() });
+    const lines = linesOf(check);
+    const results = createResults<CheckLine>(context, (line) => formatLine(io.stdout, line));
+    for (const [index, line] of lines.entries()) results.add(line, index);
+    results.end();
+    if (output === "table") io.stdout.write(summaryOf(check));
+    if (check.problems.length > 0) return exitCodes.config;
+    return strict && check.lints.some(({ level }) => level === "warning") ? exitCodes.untrusted : 0;
+  },
+});
+
+function linesOf({ problems, lints }: PolicyCheck): readonly CheckLine[] {
+  const broken = problems.map(
+    ({ place, what, expected, found }): CheckLine => ({
+      level: "error",
+      code: "POLICY_INVALID",
+      place,
+      message: what,
+      ...(expected === undefined ? {} : { expected }),
+      ...(found === undefined ? {} : { found }),
+    }),
+  );
+  return [...broken, ...lints];
+}
+
+const styles = { error: "red", warning: "yellow", note: "cyan" } as const;
+
+function formatLine(output: Output, { level, code, place, message, expected, found, advice }: CheckLine): string {
+  const head = `${plain(place)}: ${paint(output, styles[level], level)} ${code}: ${plain(message)}`;
+  const details = Object.entries({ expected, found, write: advice }).flatMap(([name, text]) =>
+    text === undefined ? [] : [`  ${name.padEnd(9)}${plain(text)}`],
+  );
+  return `${[head, ...details].join("\n")}\n`;
+}
+
+function summaryOf({ policies, exceptions, problems, lints }: PolicyCheck): string {
+  if (problems.length > 0) return `${counted(problems.length, "problem")}: none of the policies takes effect\n`;
+  const warnings = lints.filter(({ level }) => level === "warning").length;
+  const notes = lints.length - warnings;
+  const what = [
+    counted(policies, "policy", "policies"),
+    ...(exceptions === 0 ? [] : [counted(exceptions, "exception")]),
+  ];
+  return `${what.join(" and ")}: ${counted(warnings, "warning")}, ${counted(notes, "note")}\n`;
+}
+
+function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
