@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { type Digest, digestOf } from "./crypto/digest.ts";
-import { readJsonMembers } from "./crypto/json.ts";
+import { readUnsignedMembers } from "./crypto/json.ts";
 import { TrustError } from "./errors.ts";
 import { type BlobClaim, parseBlobBundle } from "./formats/blob-bundle.ts";
 import { bundlesIn } from "./formats/bundle-lines.ts";
@@ -47,7 +47,7 @@ export function parseFileClaim(bytes: Uint8Array): FileClaim {
 }
 
 function isEnvelope(bytes: Uint8Array): boolean {
-  return readJsonMembers(bytes, "the bundle").has("dsseEnvelope");
+  return readUnsignedMembers(bytes, "the bundle").has("dsseEnvelope");
 }
 
 /**

@@ -1,6 +1,6 @@
 import { TrustError } from "../errors.ts";
 import { decodeBase64, decodeBase64Json } from "./base64.ts";
-import { isJsonObject, parseMember, readJsonMembers } from "./json.ts";
+import { isJsonObject, parseMember, readUnsignedMembers } from "./json.ts";
 
 /** A DSSE envelope with one signature (github.com/secure-systems-lab/dsse, envelope.md), decoded. */
 export interface DsseEnvelope {
@@ -29,7 +29,7 @@ export function paeHead(payloadType: string, length: number): Buffer {
  * not read. Throws `SIGNATURE_MALFORMED`.
  */
 export function parseDsseEnvelope(bytes: Uint8Array): DsseEnvelope {
-  const members = readJsonMembers(bytes, "the DSSE envelope");
+  const members = readUnsignedMembers(bytes, "the DSSE envelope");
   const payloadType = parseMember(members, "payloadType", maxSmallMember);
   if (typeof payloadType !== "string" || payloadType === "")
     throw malformed("the DSSE envelope has no payloadType", "a string", typeof payloadType);

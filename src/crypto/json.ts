@@ -25,8 +25,20 @@ export function parseStrictJson(bytes: Uint8Array, what: string): unknown {
  * values: what is large is looked at only where somebody asks. Throws `SIGNATURE_MALFORMED`.
  */
 export function readJsonMembers(bytes: Uint8Array, what: string): JsonMembers {
+  return membersIn(bytes, what, Number.POSITIVE_INFINITY);
+}
+
+/**
+ * The same for what anybody may have written, and nobody signed: a text or two in it may be large, its structure is not.
+ * Looking at megabytes of that would keep all others waiting.
+ */
+export function readUnsignedMembers(bytes: Uint8Array, what: string): JsonMembers {
+  return membersIn(bytes, what, maxValues);
+}
+
+function membersIn(bytes: Uint8Array, what: string, most: number): JsonMembers {
   const members = new Map<string, Uint8Array>();
-  strictly(what, () => scanStrictJson(bytes, (value, key) => key !== undefined && members.set(key, value)));
+  strictly(what, () => scanStrictJson(bytes, (value, key) => key !== undefined && members.set(key, value), most));
   if (bytes[firstCharacter(bytes)] === 0x7b) return members;
   throw new TrustError("SIGNATURE_MALFORMED", `${what} is not an object`, { expected: "a JSON object" });
 }
@@ -42,6 +54,8 @@ export function forEachElement(bytes: Uint8Array, what: string, visit: (element:
 export function parseMember(members: JsonMembers, name: string, maxBytes = defaultMemberBytes): unknown {
   const bytes = members.get(name);
   if (bytes === undefined) return undefined;
+  // What was checked needs no second look, unless it might have too many values: each takes a byte.
+  if (bytes.length <= Math.min(maxBytes, maxValues)) return parseChecked(bytes);
   if (bytes.length <= maxBytes) return parseStrictJson(bytes, name);
   throw new TrustError("SIGNATURE_MALFORMED", `${name} is too long`, {
     expected: `at most ${maxBytes} bytes`,

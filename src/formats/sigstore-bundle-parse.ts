@@ -1,7 +1,7 @@
 import { describeJson } from "../crypto/describe-json.ts";
 import type { Digest } from "../crypto/digest.ts";
 import { type DsseEnvelope, parseDsseEnvelope } from "../crypto/dsse.ts";
-import { isJsonObject, parseMember, readJsonMembers } from "../crypto/json.ts";
+import { isJsonObject, parseMember, readUnsignedMembers } from "../crypto/json.ts";
 import { TrustError } from "../errors.ts";
 import type { BundleVersion } from "../trust/bundle-material.ts";
 import { envelopeContent, type SignedContent } from "../trust/signed-content.ts";
@@ -25,7 +25,7 @@ export interface ParsedBundle {
 
 /** Reads a bundle that signs a statement. Throws `SIGNATURE_MALFORMED`. */
 export function parseBundle(content: Uint8Array): ParsedBundle {
-  const bundle = readJsonMembers(content, "the bundle");
+  const bundle = readUnsignedMembers(content, "the bundle");
   const version = bundleVersionOf(parseMember(bundle, "mediaType"));
   const dsse = bundle.get("dsseEnvelope");
   if (dsse === undefined)

@@ -22,6 +22,16 @@ const parses = (text: string): boolean => {
 };
 
 describe("scanStrictJson", () => {
+  it("finds what is special in texts of thousands of characters, wherever it stands", () => {
+    const length = 10_000;
+    for (let at = 0; at < length; at += 37)
+      for (const special of ["\\n", '"', "\n", "\\x", "\u0000", "é"]) {
+        const text = `["${"a".repeat(at)}${special}${"b".repeat(length - at)}", "c"]`;
+        expect(accepts(text), `${JSON.stringify(special)} at ${at}`).toBe(parses(text));
+      }
+    expect(accepts(`["${"a".repeat(length)}`)).toBe(false);
+  });
+
   it("accepts exactly what JSON.parse accepts, where no key comes twice", () => {
     const piece = fc.constantFrom(
       ...["{", "}", "[", "]", '"', "\\", ":", ",", "a", "u", "0", "1", "-", ".", "e", "E", "+", " ", "\t", "\n"],

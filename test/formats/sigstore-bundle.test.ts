@@ -174,6 +174,11 @@ describe("containers", () => {
     ],
     ["a media type that cannot even be shown", (b) => ({ ...b, mediaType: { toString: 1 } }), "SIGNATURE_MALFORMED"],
     ["no media type", ({ mediaType, ...b }) => b, "SIGNATURE_MALFORMED"],
+    [
+      "structure that nobody signed",
+      (b) => ({ ...b, extra: Array.from({ length: 200_000 }, () => 1) }),
+      "SIGNATURE_MALFORMED",
+    ],
     ["no envelope", ({ dsseEnvelope, ...b }) => b, "SIGNATURE_MALFORMED"],
     ["no material", ({ verificationMaterial, ...b }) => b, "SIGNATURE_MALFORMED"],
     [
