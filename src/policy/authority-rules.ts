@@ -1,6 +1,7 @@
 import { createIdentityMatcher } from "../crypto/x509-identity.ts";
 import { asTrustError, TrustError } from "../errors.ts";
 import type { TrustRoot } from "../trust/trust-root.ts";
+import { withEvidence } from "./composed-root.ts";
 import type { SourceDocument } from "./document.ts";
 import { openEmbeddedRoot } from "./embedded-root.ts";
 import { toKeyLifetime } from "./key-rules.ts";
@@ -108,12 +109,13 @@ async function readKeys(
 }
 
 async function readKeyless(
-  { trustRoot, identities }: NonNullable<AuthorityDocument["keyless"]>,
+  { trustRoot, identities, require }: NonNullable<AuthorityDocument["keyless"]>,
   sources: PolicySources,
   at: Placer,
 ): Promise<Pick<KeylessAuthority, "kind" | "root" | "identities">> {
   at.field("keyless", "trustRoot");
-  const root = await openRoot(trustRoot, sources);
+  const opened = await openRoot(trustRoot, sources);
+  const root = withEvidence(opened, { log: require?.log === true, timestamp: require?.timestamp === true });
   const { toKeylessIdentity } = await import("./keyless-identity.ts");
   const read: KeylessIdentity[] = [];
   for (const [index, rule] of identities.entries()) {

@@ -45,6 +45,17 @@ const identity = z
     anyOf: [{ required: ["subject"] }, { required: ["subjectRegex"] }, { required: ["claims"] }],
   });
 
+/** What must be brought along beside a signature. */
+export const keyEvidence = z
+  .strictObject({
+    log: z.boolean().optional().describe("An entry in a transparency log of the trust root."),
+    timestamp: z.boolean().optional().describe("A timestamp of an authority of the trust root."),
+  })
+  .meta({
+    id: "KeyEvidence",
+    description: "Evidence that a signature must have, beside what the trust root asks for.",
+  });
+
 /** Signers without keys of their own. */
 export const keyless = z
   .strictObject({
@@ -54,13 +65,8 @@ export const keyless = z
       .describe(
         "Whose certificates, logs and timestamps are believed: public-good, a TrustRoot, or one that was added.",
       ),
+    require: keyEvidence
+      .optional()
+      .describe("Evidence that a signature must have, beside what the trust root asks for."),
   })
   .meta({ id: "Keyless", description: "Signers with certificates for identities of OIDC issuers." });
-
-/** What a key must bring along beside its signature. */
-export const keyEvidence = z
-  .strictObject({
-    log: z.boolean().optional().describe("An entry in a transparency log of the trust root."),
-    timestamp: z.boolean().optional().describe("A timestamp of an authority of the trust root."),
-  })
-  .meta({ id: "KeyEvidence", description: "Evidence that a signature by the key must have." });

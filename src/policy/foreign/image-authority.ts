@@ -7,7 +7,7 @@ import { identityOf } from "../keyless-identity.ts";
 import { nonEmpty } from "../non-empty.ts";
 import type { KeyAuthority, KeylessAuthority, KeylessIdentity, StaticAuthority, Unusable } from "../policy.ts";
 import { parsePolicyKeys } from "../policy-keys.ts";
-import { composeRoot } from "./composed-root.ts";
+import { composeRoot } from "../composed-root.ts";
 import type { ImageAuthority } from "./schema.ts";
 import { isSet } from "./schema-parts.ts";
 import { createSearch } from "./search-pattern.ts";

@@ -1,6 +1,6 @@
-import { digestOf } from "../../crypto/digest.ts";
-import { expiryOf } from "../../trust/staleness.ts";
-import type { EvidenceMinima, TrustRoot } from "../../trust/trust-root.ts";
+import { digestOf } from "../crypto/digest.ts";
+import { expiryOf } from "../trust/staleness.ts";
+import type { EvidenceMinima, TrustRoot } from "../trust/trust-root.ts";
 
 /** Roots whose parts are used together, each for one purpose. */
 export interface RootParts {
@@ -41,4 +41,17 @@ export function composeRoot({ certificates, logs, timestamps, require: changed }
     ],
     skipped: parts.flatMap(({ skipped }) => skipped),
   };
+}
+
+/** The root, where also an entry in a log, or a timestamp, is asked for. Never asks for less. */
+export function withEvidence(
+  root: TrustRoot,
+  asked: { readonly log: boolean; readonly timestamp: boolean },
+): TrustRoot {
+  const raise = (minimum: number, isAsked: boolean) => (isAsked ? Math.max(1, minimum) : minimum);
+  const require = {
+    log: raise(root.require.log, asked.log),
+    timestamp: raise(root.require.timestamp, asked.timestamp),
+  };
+  return composeRoot({ certificates: root, logs: root, timestamps: root, require });
 }
