@@ -25,11 +25,12 @@ export function countedFor(authority: Authority, proof: VerifiedSignature): Coun
 }
 
 function byKey(authority: KeyAuthority, proof: VerifiedSignature): Counted | undefined {
-  const { signer, backings } = proof;
+  const { signer, backings, validity } = proof;
   const { keys, root } = authority;
   if (signer.kind !== "key" || !keys.some(({ keyId }) => keyId === signer.keyId)) return undefined;
   const names = [`key ${signer.keyId}`];
-  if (backings === undefined && root === undefined) return { proof, names };
+  // How long it is known why a certificate beside it does not count says nothing about the key.
+  if (backings === undefined && root === undefined && validity === undefined) return { proof, names };
   const backing = backings?.find(({ trust }) => trust === root?.revision);
   const refusal = backing?.failure ?? missingEvidence(authority, backing);
   const signedAt = backing?.signedAt ?? [];

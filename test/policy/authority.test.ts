@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { digestOf } from "../../src/crypto/digest.ts";
 import { toPublicKey } from "../../src/crypto/public-key.ts";
 import { createIdentityMatcher } from "../../src/crypto/x509-identity.ts";
+import { cosign } from "../../src/formats/cosign.ts";
 import type { VerifiedSignature } from "../../src/formats/format.ts";
 import { sigstoreBundle } from "../../src/formats/sigstore-bundle.ts";
 import { bundleOf } from "../../src/formats/sigstore-bundle-parse.ts";
@@ -153,6 +154,28 @@ describe("authorities with certificates", () => {
     expect(evaluatePolicy(policyOf(2, ...both), false, factsAt(middle, ...same)).passed).toBe(false);
     const apart = [await proofBy(leafFor(["a@example.com"]), both), await proofBy(leafFor(["b@example.com"]), both)];
     expect(evaluatePolicy(policyOf(2, ...both), false, factsAt(middle, ...apart)).passed).toBe(true);
+  });
+
+  it("do not keep a trusted key from counting whose certificate has ended, read after the decision began", async () => {
+    const authority = await corp(["ci@example.com"]);
+    const leaf = leafFor(["ci@example.com"]);
+    const { publicKey, ...rest } = signerOf(leaf.key.privateKey);
+    const signer = { ...rest, publicKey, certificate: async () => ({ leaf: parse(leaf), issuers: [] }) };
+    const key: KeyAuthority = { kind: "key", name: "release", keys: [publicKey] };
+    const request = {
+      image,
+      subject: { mediaType: "x", digest: subject, size: 1 },
+      signer,
+      annotations: {},
+      now: middle,
+    };
+    const { bundle } = await cosign.sign(request);
+    const proof = await cosign.verify(bundle, subject, trustIn([authority, key]), end + 60_000);
+    if (proof.kind !== "signature") throw new Error("an image signature was made");
+    const result = evaluatePolicy(policyOf(1, key), false, factsAt(end + 59_000, proof));
+    expect(result).toMatchObject({ passed: true, satisfiedBy: [{ signer: { kind: "key" } }] });
+    expect(result.satisfiedBy[0]?.expiresAt).toBeUndefined();
+    expect(evaluatePolicy(policyOf(1, authority), false, factsAt(end + 59_000, proof)).passed).toBe(false);
   });
 
   it("count a key once that signs with two names", async () => {
