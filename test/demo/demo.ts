@@ -2,51 +2,19 @@
  * The main job from one command: a registry, images, signatures, a policy, a webhook over TLS, an audit. Every step runs the
  * product's own command line in a process of its own. Exit code 0 only if every outcome was the expected one.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openLayout } from "../../src/oci/layout.ts";
-import { parseReference } from "../../src/oci/reference.ts";
-import { type BuiltImage, pushImage } from "../support/images.ts";
-import { githubClaims, githubIssuer } from "../support/sigstore/claims.ts";
-import { startSigstore } from "../support/sigstore/index.ts";
+import { keylessPolicy, signWithoutKeys } from "./keyless.ts";
+import { expect, type Play, push, run } from "./play.ts";
 import { cronJob, deployment, images, pod, policy } from "./scene.ts";
-import { type Admission, pad, patched, type RunningServer, review, say, serve, sumOfMetric, trust } from "./stage.ts";
+import { type Admission, pad, patched, type RunningServer, review, say, serve, sumOfMetric } from "./stage.ts";
 
-const workflow = "https://github.com/acme/app/.github/workflows/release.yml@refs/heads/main";
 const home = mkdtempSync(join(tmpdir(), "trust-demo-"));
 const servers: RunningServer[] = [];
-const surprises: string[] = [];
-const counts = { signatures: 0, reviews: 0 };
+const play: Play = { home, surprises: [], counts: { signatures: 0, reviews: 0 } };
+const { counts, surprises } = play;
 const started = performance.now();
-
-function expect(what: string, holds: boolean): void {
-  if (holds) return;
-  surprises.push(what);
-  say.fail(what);
-}
-
-/** Runs a command, shows it, and expects an exit code. */
-async function run(expected: number, ...args: string[]) {
-  say.command(args);
-  const result = await trust(home, ...args);
-  expect(
-    `trust ${args[0]} ended with ${result.code} instead of ${expected}: ${result.stderr}`,
-    result.code === expected,
-  );
-  return result;
-}
-
-async function push(
-  registry: string,
-  { name, image }: { readonly name: string; readonly image: BuiltImage },
-): Promise<void> {
-  const layout = join(home, "layouts", `${name.replace(/\W/g, "-")}-${image.descriptor.digest.slice(7, 19)}`);
-  await pushImage(await openLayout(layout, { create: true }), parseReference(`${registry}/${name}`), image);
-  const { code, stderr } = await trust(home, "push", layout, `${registry}/${name}`);
-  expect(`trust push of ${name}: ${stderr}`, code === 0);
-  say.good(`${pad(name, 52)} ${image.descriptor.digest.slice(0, 19)}…  ${image.blobs.length - 1} layers`);
-}
 
 async function prepare(): Promise<string> {
   say.title("1  A registry");
@@ -58,10 +26,11 @@ async function prepare(): Promise<string> {
   say.good(`listening on ${server.url}`);
 
   say.title("2  Keys");
-  for (const name of ["release", "stranger"]) await run(0, "key", "generate", "--output-prefix", name);
+  for (const name of ["release", "stranger"]) await run(play, 0, "key", "generate", "--output-prefix", name);
 
   say.title("3  Images");
-  for (const key of ["spring", "foo", "unsigned", "stranger", "moved"] as const) await push(registry, images[key]);
+  for (const key of ["spring", "foo", "unsigned", "stranger", "moved"] as const)
+    await push(play, registry, images[key]);
   return registry;
 }
 
@@ -70,6 +39,7 @@ async function signAll(registry: string): Promise<void> {
   const name = (key: keyof typeof images) => `${registry}/${images[key].name}`;
   const release = [name("spring"), name("foo"), name("moved")];
   const signed = await run(
+    play,
     0,
     "sign",
     "--key",
@@ -84,41 +54,21 @@ async function signAll(registry: string): Promise<void> {
   );
   say.output(signed.stdout);
   counts.signatures += 2 * release.length;
-  say.output((await run(0, "sign", "--key", "stranger.key", name("stranger"))).stdout);
+  say.output((await run(play, 0, "sign", "--key", "stranger.key", name("stranger"))).stdout);
   counts.signatures += 1;
   say.line("  …and somebody moves a tag after it was signed:");
-  await push(registry, images.swapped);
-  const verified = await run(0, "verify", "--key", "release.pub", name("spring"));
+  await push(play, registry, images.swapped);
+  const verified = await run(play, 0, "verify", "--key", "release.pub", name("spring"));
   say.output(verified.stdout);
 }
 
-/** A Sigstore of the demo's own: authority, certificate log, transparency log and timestamp authority, on loopback. */
-async function signWithoutKey(registry: string): Promise<void> {
-  say.line("  …and a CI job signs without a key, as itself, witnessed by a log and a timestamp authority:");
-  const sigstore = await startSigstore();
-  try {
-    writeFileSync(join(home, "sigstore.json"), JSON.stringify(sigstore.trustedRoot));
-    writeFileSync(join(home, "services.json"), JSON.stringify(sigstore.signingConfig()));
-    writeFileSync(join(home, "token"), sigstore.identityToken(githubClaims()));
-    const image = `${registry}/${images.spring.name}`;
-    const root = ["--trusted-root", "sigstore.json"];
-    const token = ["--identity-token", "token", "--signing-config", "services.json"];
-    say.output((await run(0, "sign", ...token, ...root, image)).stdout);
-    counts.signatures += 1;
-    const who = ["--certificate-identity", workflow, "--certificate-oidc-issuer", githubIssuer];
-    say.output((await run(0, "verify", ...who, ...root, image)).stdout);
-    const other = ["--certificate-identity", `${workflow}-beta`, "--certificate-oidc-issuer", githubIssuer];
-    await run(1, "verify", ...other, ...root, image);
-  } finally {
-    await sigstore.stop();
-  }
-}
-
 async function startWebhook(registry: string): Promise<RunningServer> {
-  say.title("5  A policy and an admission webhook");
+  say.title("6  Policies and an admission webhook");
   mkdirSync(join(home, "policies"));
   writeFileSync(join(home, "policies/production.yaml"), policy(registry));
-  say.output(policy(registry));
+  copyFileSync(join(home, "trust-root.json"), join(home, "policies/trust-root.json"));
+  writeFileSync(join(home, "policies/ci.yaml"), keylessPolicy(registry));
+  say.output(`${policy(registry)}---\n${keylessPolicy(registry)}`);
   const flags = ["--policy", "policies", "--cert-dir", "certs", "--allow-registry", registry];
   say.command(["webhook", "serve", ...flags]);
   const server = await serve(home, "webhook", "serve", ...flags, "--listen", "127.0.0.1:0");
@@ -146,6 +96,21 @@ function scenes(registry: string): readonly Scene[] {
     },
     { title: "Pod foo", object: pod("foo", name("foo")), expected: pinned("foo") },
     { title: "Pod foo, by digest", object: pod("foo", `${registry}/team/foo@${foo}`), expected: pinned("foo") },
+    {
+      title: "Deployment web, signed and attested by CI",
+      object: deployment("web", name("web")),
+      expected: pinned("web"),
+    },
+    {
+      title: "Pod web, signed by the workflow of a branch",
+      object: pod("web", name("branch")),
+      expected: { refused: "SIGNER_NOT_TRUSTED" },
+    },
+    {
+      title: "Pod web, signed by CI, built from somebody's folder",
+      object: pod("web", name("handmade")),
+      expected: { refused: "CONDITION_NOT_MET" },
+    },
     {
       title: "CronJob report, image never signed",
       object: cronJob("report", name("unsigned")),
@@ -191,17 +156,18 @@ async function admit(webhook: RunningServer, object: object): Promise<Admission 
 }
 
 async function admissions(registry: string, webhook: RunningServer): Promise<void> {
-  say.title("6  Who is admitted");
+  say.title("7  Who is admitted");
   for (const { title, object, expected } of scenes(registry)) {
     const answer = await admit(webhook, object);
     if ("pinned" in expected) {
       const ok = answer.allowed && answer.pins.includes(`@${expected.pinned}`);
       say.good(`${pad(title, 48)} ${answer.allowed ? `pinned to ${expected.pinned.slice(0, 19)}…` : answer.message}`);
-      expect(`${title} should be admitted and pinned: ${answer.message}`, ok);
+      expect(play, `${title} should be admitted and pinned: ${answer.message}`, ok);
     } else {
       say.bad(`${title}`);
       say.output(`  ${answer.message}`);
       expect(
+        play,
         `${title} should be refused with ${expected.refused}: ${answer.message}`,
         !answer.allowed && answer.message.includes(expected.refused),
       );
@@ -210,11 +176,18 @@ async function admissions(registry: string, webhook: RunningServer): Promise<voi
 }
 
 async function audit(registry: string): Promise<void> {
-  say.title("7  What else is there that nobody trusted signed");
-  const { stdout } = await run(1, "audit", "registry", registry, "--policy", "policies");
+  say.title("8  What else is there that nobody trusted signed");
+  const { stdout } = await run(play, 1, "audit", "registry", registry, "--policy", "policies");
   say.output(stdout);
-  const names = [images.spring.name, images.foo.name, images.unsigned.name, images.stranger.name, images.moved.name];
-  for (const name of names) expect(`the audit does not list ${name}`, stdout.includes(name));
+  const names = [
+    images.spring.name,
+    images.foo.name,
+    images.unsigned.name,
+    images.stranger.name,
+    images.moved.name,
+    images.web.name,
+  ];
+  for (const name of names) expect(play, `the audit does not list ${name}`, stdout.includes(name));
 }
 
 const warmReviews = 300;
@@ -227,7 +200,7 @@ async function numbers(registry: string, webhook: RunningServer): Promise<void> 
   counts.reviews += warmReviews;
   times.sort((a, b) => a - b);
   const at = (share: number) => (times[Math.floor(times.length * share)] ?? 0).toFixed(1);
-  say.title("8  Numbers");
+  say.title("9  Numbers");
   say.line(`  signatures made      ${counts.signatures}`);
   say.line(`  reviews answered     ${counts.reviews}`);
   say.line(`  registry requests    ${await registryRequests(webhook)} by the webhook, for all of them`);
@@ -241,13 +214,13 @@ function registryRequests(webhook: RunningServer): Promise<number> {
 try {
   const registry = await prepare();
   await signAll(registry);
-  await signWithoutKey(registry);
+  await signWithoutKeys(play, registry);
   const webhook = await startWebhook(registry);
   await admissions(registry, webhook);
   await audit(registry);
   await numbers(registry, webhook);
 } catch (error) {
-  expect(String(error instanceof Error ? error.stack : error), false);
+  expect(play, String(error instanceof Error ? error.stack : error), false);
 } finally {
   for (const server of servers.reverse()) await server.stop();
   rmSync(home, { recursive: true, force: true });

@@ -25,6 +25,9 @@ export const images = {
   unsigned: { name: "team/report:nightly", image: buildImage(small("report")) },
   stranger: { name: "team/tool:2.0", image: buildImage(small("tool")) },
   moved: { name: "team/gateway:3.1", image: buildImage(small("gateway")) },
+  web: { name: "ci/web:1.0", image: buildImage(small("web 1.0")) },
+  handmade: { name: "ci/web:1.1", image: buildImage(small("web 1.1")) },
+  branch: { name: "ci/web:experiment", image: buildImage(small("web experiment")) },
   swapped: { name: "team/gateway:3.1", image: buildImage(small("something else")) },
 } as const;
 
@@ -69,7 +72,7 @@ kind: ClusterTrustPolicy
 metadata: { name: production }
 spec:
   mode: enforce
-  images: [{ glob: "${registry}/**" }]
+  images: [{ glob: "${registry}/team/**" }, { glob: "${registry}/springbootkubernetes/**" }]
   authorities:
     - name: release
       key: { file: ../release.pub }
