@@ -32,19 +32,26 @@ const maxDepth = 12;
  * containers. `namespace` is that of objects which name none. Throws `FILE_NOT_FOUND`, `FILE_UNREADABLE`.
  */
 export async function readManifests(path: string, namespace: string): Promise<ManifestImages> {
-  const images: ManifestImage[] = [];
-  const errors: TrustError[] = [];
+  const found: ManifestImages[] = [];
   for (const file of await manifestFiles(path)) {
     const content = (await readSmallFile(file, "the manifest", maxFileBytes)).toString("utf8");
-    for (const document of documentsOf(content, file, errors)) {
-      for (const object of isObject(document) ? itemsOf(document) : []) {
-        try {
-          images.push(...imagesOfObject(object, namespace));
-        } catch (error) {
-          if (!(error instanceof TrustError)) throw error;
-          const { code, expected, found, hint } = error;
-          errors.push(new TrustError(code, `${file}: ${error.message}`, { expected, found, hint, cause: error }));
-        }
+    found.push(imagesInManifest(content, file, namespace));
+  }
+  return { images: found.flatMap(({ images }) => images), errors: found.flatMap(({ errors }) => errors) };
+}
+
+/** The same for the text of one manifest, of any number of objects; `file` names it in errors. */
+export function imagesInManifest(content: string, file: string, namespace: string): ManifestImages {
+  const images: ManifestImage[] = [];
+  const errors: TrustError[] = [];
+  for (const document of documentsOf(content, file, errors)) {
+    for (const object of isObject(document) ? itemsOf(document) : []) {
+      try {
+        images.push(...imagesOfObject(object, namespace));
+      } catch (error) {
+        if (!(error instanceof TrustError)) throw error;
+        const { code, expected, found, hint } = error;
+        errors.push(new TrustError(code, `${file}: ${error.message}`, { expected, found, hint, cause: error }));
       }
     }
   }
@@ -67,6 +74,9 @@ async function manifestFiles(path: string): Promise<readonly string[]> {
 }
 
 function documentsOf(content: string, file: string, errors: TrustError[]): readonly unknown[] {
+  // What a cluster lists is JSON, of megabytes: read as YAML it takes many times as long.
+  const json = content.startsWith("{") ? jsonOf(content) : undefined;
+  if (json !== undefined) return [json];
   // The API server's tools read YAML 1.1, where keys can be merged and `no` is false.
   const documents = parseAllDocuments(content, { version: "1.1", stringKeys: true });
   return (Array.isArray(documents) ? documents : []).flatMap((document) => {
@@ -83,6 +93,14 @@ function documentsOf(content: string, file: string, errors: TrustError[]): reado
       return [];
     }
   });
+}
+
+function jsonOf(content: string): unknown {
+  try {
+    return JSON.parse(content);
+  } catch {
+    return undefined;
+  }
 }
 
 type Manifest = Readonly<Record<string, unknown>>;

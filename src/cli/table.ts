@@ -37,6 +37,26 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
     summary: "decode a signature, attestation, key, certificate or manifest",
     load: () => import("./commands/inspect.ts"),
   },
+  "policy check": {
+    summary: "find what is wrong with policies, and what they will never do",
+    load: () => import("./commands/policy-check.ts"),
+  },
+  "policy explain": {
+    summary: "say which policies speak about an image, and what they ask for",
+    load: () => import("./commands/policy-explain.ts"),
+  },
+  "policy test": {
+    summary: "hold policies to what they should decide, on recorded evidence",
+    load: () => import("./commands/policy-test.ts"),
+  },
+  "policy record": {
+    summary: "write down the evidence on images, for tests of policies",
+    load: () => import("./commands/policy-record.ts"),
+  },
+  "policy diff": {
+    summary: "say what a change of policies would change",
+    load: () => import("./commands/policy-diff.ts"),
+  },
   "policy freeze": {
     summary: "list what a key has signed so far, to stay accepted",
     load: () => import("./commands/policy-freeze.ts"),

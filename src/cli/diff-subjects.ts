@@ -1,0 +1,96 @@
+import { stat } from "node:fs/promises";
+import { TrustError } from "../errors.ts";
+import { parseReference } from "../oci/reference.ts";
+import type { DiffSubject } from "../policy-tools/diff.ts";
+import type { Recording } from "../policy-tools/recording.ts";
+import type { CommandContext } from "./command.ts";
+import { readInput } from "./input.ts";
+import { imagesInManifest, readManifests } from "./manifests.ts";
+
+/** What a change of policies is held against, and what could not be read of it. */
+export interface DiffSubjects {
+  readonly subjects: readonly DiffSubject[];
+  readonly errors: readonly TrustError[];
+  /** Evidence among the files: then nothing else is asked. */
+  readonly recordings: readonly Recording[];
+}
+
+const maxListBytes = 16 * 1024 * 1024;
+/** What `kubectl` prints of a large cluster. */
+const maxStdinBytes = 512 * 1024 * 1024;
+
+/** How the workloads of a cluster are piped in. */
+export const fromCluster =
+  "kubectl get deployments,statefulsets,daemonsets,cronjobs,pods -A -o json | trust policy diff OLD NEW --against -";
+
+/**
+ * Reads what `--against` names: Kubernetes manifests, a file or a folder or standard input; recorded evidence
+ * (`*.evidence.json`); a list of image names (`*.txt`), one on a line. Throws the errors of files.
+ */
+export async function readSubjects(
+  context: CommandContext,
+  paths: readonly string[],
+  namespace: string,
+): Promise<DiffSubjects> {
+  const read = await Promise.all(paths.map((path) => readOne(context, path, namespace)));
+  return {
+    subjects: distinct(read.flatMap(({ subjects }) => subjects)),
+    errors: read.flatMap(({ errors }) => errors),
+    recordings: read.flatMap(({ recordings }) => recordings),
+  };
+}
+
+async function readOne(context: CommandContext, path: string, namespace: string): Promise<DiffSubjects> {
+  if (path === "-") {
+    const content = (await context.io.readStdin(maxStdinBytes)).toString("utf8");
+    return fromManifests(imagesInManifest(content, "standard input", namespace));
+  }
+  if (path.endsWith(".evidence.json")) {
+    const { readEvidence } = await import("../policy-tools/run-tests.ts");
+    const recording = await readEvidence(context.resolvePath(path));
+    return { subjects: recording.images.map((image) => ({ image })), errors: [], recordings: [recording] };
+  }
+  if (path.endsWith(".txt")) return fromList(await readInput(context, path, "the list of images", maxListBytes), path);
+  if (path === "cluster" && !(await isThere(context.resolvePath(path))))
+    throw new TrustError("USAGE", "workloads of a cluster are read from standard input", { expected: fromCluster });
+  return fromManifests(await readManifests(context.resolvePath(path), namespace));
+}
+
+function fromManifests({ images, errors }: Awaited<ReturnType<typeof readManifests>>): DiffSubjects {
+  return { subjects: images, errors, recordings: [] };
+}
+
+function fromList(bytes: Buffer, path: string): DiffSubjects {
+  const lines = bytes.toString("utf8").split(/\r?\n/);
+  const errors: TrustError[] = [];
+  const subjects = lines.flatMap((line, index) => {
+    const image = line.replace(/(?:^|\s)#.*$/, "").trim();
+    if (image === "") return [];
+    try {
+      parseReference(image);
+      return [{ image }];
+    } catch (cause) {
+      const found = JSON.stringify(image.slice(0, 200));
+      errors.push(new TrustError("CONFIG_INVALID", `${path}:${index + 1} is not an image`, { found, cause }));
+      return [];
+    }
+  });
+  return { subjects, errors, recordings: [] };
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** What is named twice, as by two containers of an object, is one question. */
+function distinct(subjects: readonly DiffSubject[]): readonly DiffSubject[] {
+  const byQuestion = new Map<string, DiffSubject>();
+  for (const subject of subjects) {
+    const key = JSON.stringify([subject.image, subject.usedBy, subject.object]);
+    if (!byQuestion.has(key)) byQuestion.set(key, subject);
+  }
+  return [...byQuestion.values()];
+}
