@@ -9,6 +9,7 @@ import { readSmallFile } from "../keys/files.ts";
 import { fulcioSigner } from "../keys/fulcio.ts";
 import type { Signer } from "../keys/signer.ts";
 import { createServiceClient, type ServiceClient } from "../oci/service.ts";
+import { defaultTrustRoot } from "../trust/embedded.ts";
 import { openTrustRoot } from "../trust/open.ts";
 import { openSigningConfig } from "../trust/open-signing-config.ts";
 import { parseSigningConfig, type Service, type SigningConfig, selectServices } from "../trust/signing-config.ts";
@@ -109,12 +110,13 @@ interface Wanted {
 async function openServices(context: CommandContext, request: SigningRequest, wanted: Wanted): Promise<Services> {
   const { io } = context;
   const { flags } = request;
-  const config = await configOf(context, flags["signing-config"], flags["trusted-root"]);
+  const config = await configOf(context, flags);
   const root = await openTrustRoot(flags["trusted-root"], trustRootContext(context));
   const client = await clientOf(context, request.caFile);
   const logs = wantedLogs(request, config, wanted.log, io.now());
   const stamps = wanted.timestamp ? selectServices(config, "timestamp", io.now(), [1]).map(({ url }) => url) : [];
   const places = flags["timestamp-url"].length > 0 ? flags["timestamp-url"] : stamps;
+  requireAsked(flags, logs, places);
   if (flags.key === undefined || flags.cert !== undefined) requireTime(logs, places);
   return {
     config,
@@ -158,10 +160,38 @@ function testifyWith({ io }: CommandContext, { logs, authorities }: Services): T
   return (witnessed) => askAll([...logs, ...authorities], witnessed, io.signal);
 }
 
-/** Without a file: what the trust root's repository says, else public-good. */
-async function configOf(context: CommandContext, path: string | undefined, root: string): Promise<SigningConfig> {
-  if (path === undefined) return (await openSigningConfig(root, trustRootContext(context))) ?? publicGoodServices;
-  return parseSigningConfig(await readSmallFile(context.resolvePath(path), "the signing configuration", maxConfig));
+/** What is asked for by its flag is not left out because nobody is known for it. */
+function requireAsked(flags: SigningRequest["flags"], logs: readonly Log[], authorities: readonly string[]): void {
+  const missing =
+    flags.tlog && logs.length === 0 ? "log" : flags.timestamp && authorities.length === 0 ? "timestamp" : "";
+  if (missing === "") return;
+  throw new TrustError("SIGNING_CONFIG_INVALID", `the signing configuration names no service for a ${missing}`, {
+    expected: missing === "log" ? "a log, or --rekor-url URL" : "a timestamp authority, or --timestamp-url URL",
+  });
+}
+
+const noServices: SigningConfig = {
+  services: { ca: [], oidc: [], log: [], timestamp: [] },
+  selectors: { log: { kind: "any" }, timestamp: { kind: "any" } },
+};
+
+/**
+ * Without a file: what the trust root's repository says; for public-good, its services. Another root's signers are not sent to the
+ * public services: whoever has a deployment of their own has their names kept within it.
+ */
+async function configOf(context: CommandContext, flags: SigningRequest["flags"]): Promise<SigningConfig> {
+  const path = flags["signing-config"];
+  const root = flags["trusted-root"];
+  if (path !== undefined)
+    return parseSigningConfig(await readSmallFile(context.resolvePath(path), "the signing configuration", maxConfig));
+  const stored = await openSigningConfig(root, trustRootContext(context));
+  if (stored !== undefined) return stored;
+  if (root === defaultTrustRoot) return publicGoodServices;
+  const isNamed = [flags["fulcio-url"] ?? [], flags["rekor-url"], flags["timestamp-url"]].flat().length > 0;
+  if (isNamed) return noServices;
+  throw new TrustError("SIGNING_CONFIG_INVALID", `no services are known for the trust root ${root}`, {
+    expected: "--signing-config FILE, or --fulcio-url, --rekor-url and --timestamp-url",
+  });
 }
 
 /** The library that asks for certificates makes connections of its own: what it trusts is what the process does. */

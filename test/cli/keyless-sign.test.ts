@@ -99,6 +99,22 @@ describe("signing with an identity", () => {
     expect(Object.values(sigstore.services).flatMap(({ requests }) => requests)).toHaveLength(asked);
   });
 
+  it("sends nobody of a deployment of one's own to the public services", async () => {
+    const flags = ["--identity-token", "token", "--trusted-root", "root.json"];
+    const result = await trust(["sign", ...flags, await newImage()]);
+    expect(result).toMatchObject({ code: 3 });
+    expect(result.stderr).toContain("SIGNING_CONFIG_INVALID");
+    expect(result.stderr).toContain("root.json");
+  });
+
+  it("leaves out no witness that a flag asks for", async () => {
+    write("logless.json", sigstore.signingConfig({ logs: [] }));
+    const flags = ["--identity-token", "token", "--signing-config", "logless.json", "--trusted-root", "root.json"];
+    const result = await trust(["sign", ...flags, "--tlog", await newImage()]);
+    expect(result).toMatchObject({ code: 3 });
+    expect(result.stderr).toContain("SIGNING_CONFIG_INVALID");
+  });
+
   it("asks for one certificate for many images", async () => {
     const wanted = [await newImage(), await newImage(), await newImage()];
     const before = sigstore.services.fulcio.requests.length;
