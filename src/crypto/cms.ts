@@ -26,7 +26,7 @@ export interface SignedData {
   /** Object identifier of what is signed. */
   readonly contentType: string;
   readonly content: Buffer;
-  /** Claims, in the order they stand. */
+  /** Claims, in the order they stand; read when asked for, which is where a root does not name the signer. */
   readonly certificates: readonly Certificate[];
   readonly signer: SignerReference;
   /** What the digest attribute is made with. */
@@ -62,7 +62,7 @@ export function readSignedData(contentInfo: DerNode): SignedData {
   // Named once more by the signer, where it counts.
   fields.take(derTags.set, "the digest algorithms");
   const { contentType, content } = readContent(fields.take(derTags.sequence, "the encapsulated content"));
-  const certificates = readCertificates(fields.optional(contextTag(0, "constructed")));
+  const certificates = certificateNodes(fields.optional(contextTag(0, "constructed")));
   fields.optional(contextTag(1, "constructed"));
   const signers = fields.take(derTags.set, "the signers");
   fields.end();
@@ -71,7 +71,14 @@ export function readSignedData(contentInfo: DerNode): SignedData {
     throw derError(signers, "it does not have one signer", "1 signer", `${derChildren(signers).length}`);
   const signer = readSigner(signerInfo);
   checkAttributes(signerInfo, signer, contentType, content);
-  return { contentType, content, certificates, ...signer };
+  return {
+    contentType,
+    content,
+    get certificates() {
+      return readCertificates(certificates);
+    },
+    ...signer,
+  };
 }
 
 function readContent(node: DerNode): { readonly contentType: string; readonly content: Buffer } {
@@ -82,15 +89,17 @@ function readContent(node: DerNode): { readonly contentType: string; readonly co
   return { contentType, content: derContent(expectTag(content, derTags.octetString, "the content")) };
 }
 
-/**
- * Those that can be read: they are hints that help to find a path, and what cannot be read helps nobody. Kinds other than
- * X.509 have tags of their own.
- */
-function readCertificates(node: DerNode | undefined): readonly Certificate[] {
+/** Kinds other than X.509 have tags of their own. */
+function certificateNodes(node: DerNode | undefined): readonly DerNode[] {
   const all = node === undefined ? [] : derChildren(node).filter(({ tag }) => tag === derTags.sequence);
   if (node !== undefined && all.length > maxCertificates)
     throw derError(node, "there are too many certificates", `at most ${maxCertificates}`, `${all.length}`);
-  return all.flatMap((certificate) => {
+  return all;
+}
+
+/** Those that can be read: they are hints that help to find a path, and what cannot be read helps nobody. */
+function readCertificates(nodes: readonly DerNode[]): readonly Certificate[] {
+  return nodes.flatMap((certificate) => {
     try {
       return [parseCertificate(derBytes(certificate))];
     } catch {

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import {
   bitStringProblem,
   booleanProblem,
@@ -53,27 +54,25 @@ export function derOid(node: DerNode): string {
   refuse(node, oidProblem(node));
   if (node.end - node.content > maxOidBytes)
     throw derError(node, "an OBJECT IDENTIFIER is too long", `at most ${maxOidBytes} bytes`);
-  const [head = 0, ...rest] = components(derContent(node));
-  const root = head < 40 ? 0 : head < 80 ? 1 : 2;
-  const second = typeof head === "bigint" ? head - BigInt(root * 40) : head - root * 40;
-  return [root, second, ...rest].join(".");
-}
-
-/** Big integers only where a component outgrows a number: they are slow, and rare. */
-function components(content: Buffer): readonly (number | bigint)[] {
-  const found: (number | bigint)[] = [];
+  const content = derContent(node);
+  let text = "";
   let value: number | bigint = 0;
   for (const octet of content) {
+    // Big integers only where a component outgrows a number: they are slow, and rare.
     if (typeof value === "number" && value >= 2 ** 45) value = BigInt(value);
     value = typeof value === "bigint" ? (value << 7n) | BigInt(octet & 0x7f) : value * 128 + (octet & 0x7f);
     if (octet >= 0x80) continue;
-    found.push(value);
+    text = text === "" ? firstTwo(value) : `${text}.${value}`;
     value = 0;
   }
-  return found;
+  return text;
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+/** Two components are written as one (X.690 §8.19.4). */
+function firstTwo(value: number | bigint): string {
+  const root = value < 40 ? 0 : value < 80 ? 1 : 2;
+  return `${root}.${typeof value === "bigint" ? value - BigInt(root * 40) : value - root * 40}`;
+}
 
 /** Characters each string type may hold (X.680 §41); PrintableString with the `*` and `&` that many authorities write. */
 const alphabets: Readonly<Record<number, RegExp>> = {
@@ -101,11 +100,8 @@ export function derStringAs(node: DerNode, tag: number): string {
 }
 
 function utf8Text(node: DerNode, bytes: Buffer): string {
-  try {
-    return utf8.decode(bytes);
-  } catch (cause) {
-    throw derError(node, `a string is not UTF-8 (${cause instanceof Error ? cause.name : "error"})`, "utf8String");
-  }
+  if (!isUtf8(bytes)) throw derError(node, "a string is not UTF-8", "utf8String");
+  return bytes.toString();
 }
 
 function bmpText(node: DerNode, bytes: Buffer): string {
@@ -130,11 +126,13 @@ export function derTime(node: DerNode): number {
   const match = timePattern.exec(text);
   if (match === null || text.length !== (isUtcTime ? 13 : 15))
     throw derError(node, "a time is malformed", isUtcTime ? "YYMMDDhhmmssZ" : "YYYYMMDDhhmmssZ", printable(text));
-  const [year = 0, month = 0, ...rest] = match.slice(1).map(Number);
+  const [, year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.map(Number);
   const fullYear = isUtcTime ? year + (year < 50 ? 2000 : 1900) : year;
-  const time = Date.UTC(fullYear, month - 1, ...rest);
-  // Date.UTC lets the 30th of February pass as the 1st of March.
-  if (new Date(time).toISOString().replace(/[-:T]|\.000/g, "") !== `${fullYear}${text.slice(isUtcTime ? 2 : 4)}`)
+  const time = Date.UTC(fullYear, month - 1, day, hour, minute, second);
+  // Date.UTC lets the 30th of February pass as the 1st of March, and the year 50 as 1950.
+  const date = new Date(time);
+  const isReal = date.getUTCFullYear() === fullYear && date.getUTCMonth() === month - 1 && date.getUTCDate() === day;
+  if (!isReal || hour > 23 || minute > 59 || second > 59)
     throw derError(node, "there is no such time", "a date of the calendar", text);
   return time;
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { TrustError } from "../errors.ts";
 import { derTags, parseDer } from "./der.ts";
 import { derString } from "./der-values.ts";
@@ -48,7 +49,17 @@ export const claimNames: readonly ClaimName[] = ["issuer", ...Object.values(rawC
 export type CertificateClaims = Readonly<Partial<Record<ClaimName, string>>>;
 
 const maxClaimBytes = 8 * 1024;
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+interface TextClaim {
+  readonly oid: string;
+  readonly name: RawClaim | DerClaim;
+  readonly read: (value: Buffer) => string | undefined;
+}
+
+const textClaims: readonly TextClaim[] = [
+  ...Object.entries(rawClaims).map(([number, name]) => ({ oid: `${arc}.${number}`, name, read: rawText })),
+  ...Object.entries(derClaims).map(([number, name]) => ({ oid: `${arc}.${number}`, name, read: derText })),
+];
 
 /**
  * The claims of a certificate by name. To be believed only of certificates with a proved path. Throws `CERTIFICATE_INVALID`
@@ -64,11 +75,9 @@ export function certificateClaims(certificate: Certificate): CertificateClaims {
   if (issuers[0] !== undefined) claims.issuer = issuers[0];
   if (issuers[1] !== undefined && issuers[1] !== issuers[0])
     throw broken(certificate, "names two issuers", issuers[0] ?? "", issuers[1]);
-  for (const [table, read] of [[rawClaims, rawText] as const, [derClaims, derText] as const]) {
-    for (const [number, name] of Object.entries(table)) {
-      const text = textOf(certificate, extensions.get(`${arc}.${number}`), read);
-      if (text !== undefined) claims[name as ClaimName] = text;
-    }
+  for (const { oid, name, read } of textClaims) {
+    const text = textOf(certificate, extensions.get(oid), read);
+    if (text !== undefined) claims[name] = text;
   }
   return claims;
 }
@@ -87,11 +96,7 @@ function textOf(
 }
 
 function rawText(value: Buffer): string | undefined {
-  try {
-    return utf8.decode(value);
-  } catch {
-    return undefined;
-  }
+  return isUtf8(value) ? value.toString() : undefined;
 }
 
 function derText(value: Buffer): string {

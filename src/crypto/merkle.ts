@@ -39,25 +39,19 @@ export function rootOfInclusion(leaf: Uint8Array, { index, size, hashes }: Inclu
     throw invalid("the proof is too long", `at most ${maxProofHashes} hashes`, `${hashes.length}`);
   if ([leaf, ...hashes].some(({ length }) => length !== hashLength))
     throw invalid("a hash of the proof has a wrong length", `${hashLength} bytes`, "another length");
+  // Up to where the ways to this leaf and to the last one meet, every level has a sibling, on the side that the bit of the index
+  // says; above that, siblings are on the left, and there are some only where a bit is set.
+  const bits = index.toString(2);
+  const shared = index ^ (size - 1n);
+  const inner = shared === 0n ? 0 : shared.toString(2).length;
+  const border = bits.slice(0, Math.max(0, bits.length - inner)).replaceAll("0", "").length;
+  if (hashes.length !== inner + border)
+    throw invalid("the proof has a wrong number of hashes", `${inner + border}, up to the root`, `${hashes.length}`);
   let node: Buffer = Buffer.from(leaf);
-  let at = index;
-  let last = size - 1n;
-  for (const sibling of hashes) {
-    if (last === 0n) throw invalid("the proof has too many hashes", "hashes up to the root", `${hashes.length}`);
-    if (at % 2n === 1n || at === last) {
-      node = merkleNodeHash(sibling, node);
-      // Levels on which the node is the last one, without a sibling, have no hash in the proof.
-      while (at % 2n === 0n && at !== 0n) {
-        at >>= 1n;
-        last >>= 1n;
-      }
-    } else {
-      node = merkleNodeHash(node, sibling);
-    }
-    at >>= 1n;
-    last >>= 1n;
+  for (const [level, sibling] of hashes.entries()) {
+    const isLeft = level < inner && bits.at(-1 - level) !== "1";
+    node = isLeft ? merkleNodeHash(node, sibling) : merkleNodeHash(sibling, node);
   }
-  if (last !== 0n) throw invalid("the proof has too few hashes", "hashes up to the root", `${hashes.length}`);
   return node;
 }
 

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, type KeyObject } from "node:crypto";
+import { createPublicKey, hash, type KeyObject } from "node:crypto";
 import { TrustError } from "../errors.ts";
 import { verifyHere, verifySignature } from "./verify-signature.ts";
 
@@ -93,21 +93,19 @@ export function toPublicKey(keyObject: KeyObject): PublicKey {
 }
 
 function keyIdOf(spki: Buffer): string {
-  return createHash("sha256").update(spki).digest("hex");
+  return hash("sha256", spki, "hex");
 }
 
 /** SubjectPublicKeyInfo up to the numbers of the point: a named curve, the point not compressed (RFC 5480 §2). */
-const canonicalStarts: Readonly<Partial<Record<KeyAlgorithm, { readonly start: string; readonly length: number }>>> = {
-  "ecdsa-p256": { start: "3059301306072a8648ce3d020106082a8648ce3d03010703420004", length: 91 },
-  "ecdsa-p384": { start: "3076301006072a8648ce3d020106052b8104002203620004", length: 120 },
+const canonicalStarts: Readonly<Partial<Record<KeyAlgorithm, { readonly start: Buffer; readonly length: number }>>> = {
+  "ecdsa-p256": { start: Buffer.from("3059301306072a8648ce3d020106082a8648ce3d03010703420004", "hex"), length: 91 },
+  "ecdsa-p384": { start: Buffer.from("3076301006072a8648ce3d020106052b8104002203620004", "hex"), length: 120 },
 };
 
 /** Saves the common keys an encoding; any other goes the long way. */
 function isCanonical(spki: Buffer, algorithm: KeyAlgorithm): boolean {
   const form = canonicalStarts[algorithm];
-  return (
-    form !== undefined && spki.length === form.length && spki.toString("hex", 0, form.start.length / 2) === form.start
-  );
+  return form !== undefined && spki.length === form.length && spki.subarray(0, form.start.length).equals(form.start);
 }
 
 /**
@@ -166,8 +164,8 @@ function verifyWith(
   message: Uint8Array,
   signature: Uint8Array,
 ): Promise<boolean> {
-  const hash = hashName ?? null;
+  const name = hashName ?? null;
   // For another thread the message is copied.
-  if (message.length > maxCopied) return Promise.resolve(verifyHere(hash, message, key.keyObject, signature));
-  return verifySignature(hash, message, key.keyObject, signature);
+  if (message.length > maxCopied) return Promise.resolve(verifyHere(name, message, key.keyObject, signature));
+  return verifySignature(name, message, key.keyObject, signature);
 }

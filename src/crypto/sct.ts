@@ -1,7 +1,6 @@
 import { hash } from "node:crypto";
 import { TrustError } from "../errors.ts";
-import { contextTag, type DerNode, derBytes, derChildren, derContent, derFields, derTags, parseDer } from "./der.ts";
-import { derOid } from "./der-values.ts";
+import { contextTag, derBytes, derChildren, derContent, derTags, parseDer } from "./der.ts";
 import type { PublicKey } from "./public-key.ts";
 import type { Certificate } from "./x509.ts";
 import { isSignedWith, type SignatureAlgorithm } from "./x509-signature.ts";
@@ -94,20 +93,16 @@ export function precertificateEntry(certificate: Certificate, issuer: Certificat
 }
 
 /** The signed part with its lengths written anew, and every other byte as it stands. */
-function withoutScts({ tbs }: Certificate): Buffer {
+function withoutScts({ tbs, extensions }: Certificate): Buffer {
   const root = parseDer(tbs, { what: "the certificate", code: "SCT_INVALID", maxBytes });
   const extensionsTag = contextTag(3, "constructed");
   const parts = derChildren(root).flatMap((child) => {
     if (child.tag !== extensionsTag) return [derBytes(child)];
-    const rest = derChildren(derFields(child).takeAny("the extensions")).filter((extension) => !isSctList(extension));
+    const rest = [...extensions.values()].flatMap(({ oid, raw }) => (oid === sctListOid ? [] : [raw]));
     // A certificate without extensions has no list of them.
-    return rest.length === 0 ? [] : [encode(extensionsTag, [encode(derTags.sequence, rest.map(derBytes))])];
+    return rest.length === 0 ? [] : [encode(extensionsTag, [encode(derTags.sequence, rest)])];
   });
   return encode(derTags.sequence, parts);
-}
-
-function isSctList(extension: DerNode): boolean {
-  return derOid(derFields(extension).take(derTags.oid, "the identifier of an extension")) === sctListOid;
 }
 
 function encode(tag: number, parts: readonly Buffer[]): Buffer {

@@ -67,6 +67,7 @@ function rdnText(rdn: readonly NameAttribute[]): string {
 }
 
 function escapeValue(value: string): string {
+  if (/^[A-Za-z0-9](?:[A-Za-z0-9./:@_ -]*[A-Za-z0-9])?$/.test(value)) return value;
   const escaped = value.replace(/[,+"\\<>;=]|^[ #]| $/g, "\\$&");
   // Control and direction-changing characters must not reach a terminal.
   return escaped.replace(

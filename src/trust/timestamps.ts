@@ -98,9 +98,10 @@ async function embeddedPath(
   token: TimestampToken,
   authority: TimestampAuthority,
 ): Promise<CertificatePath | undefined> {
+  if (namesItsSigner(authority)) return undefined;
   const { certificates } = token.signedData;
   const signer = certificates.find((one) => isSignerOf(token, one));
-  if (signer === undefined || namesItsSigner(authority)) return undefined;
+  if (signer === undefined) return undefined;
   try {
     return await pathOf(signer, certificates, token.at, authority);
   } catch (error) {
