@@ -9,6 +9,7 @@ import { keylessPolicy, signWithoutKeys } from "./keyless.ts";
 import { expect, type Play, push, run } from "./play.ts";
 import { cronJob, deployment, images, pod, policy } from "./scene.ts";
 import { type Admission, pad, patched, type RunningServer, review, say, serve, sumOfMetric } from "./stage.ts";
+import { testPolicies } from "./test-policies.ts";
 
 const home = mkdtempSync(join(tmpdir(), "trust-demo-"));
 const servers: RunningServer[] = [];
@@ -176,7 +177,7 @@ async function admissions(registry: string, webhook: RunningServer): Promise<voi
 }
 
 async function audit(registry: string): Promise<void> {
-  say.title("8  What else is there that nobody trusted signed");
+  say.title("9  What else is there that nobody trusted signed");
   const { stdout } = await run(play, 1, "audit", "registry", registry, "--policy", "policies");
   say.output(stdout);
   const names = [
@@ -200,7 +201,7 @@ async function numbers(registry: string, webhook: RunningServer): Promise<void> 
   counts.reviews += warmReviews;
   times.sort((a, b) => a - b);
   const at = (share: number) => (times[Math.floor(times.length * share)] ?? 0).toFixed(1);
-  say.title("9  Numbers");
+  say.title("10  Numbers");
   say.line(`  signatures made      ${counts.signatures}`);
   say.line(`  reviews answered     ${counts.reviews}`);
   say.line(`  registry requests    ${await registryRequests(webhook)} by the webhook, for all of them`);
@@ -217,6 +218,7 @@ try {
   await signWithoutKeys(play, registry);
   const webhook = await startWebhook(registry);
   await admissions(registry, webhook);
+  await testPolicies(play, registry);
   await audit(registry);
   await numbers(registry, webhook);
 } catch (error) {
