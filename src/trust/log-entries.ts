@@ -65,7 +65,7 @@ function checkCopies(entries: readonly LogEntry[]): void {
 }
 
 /**
- * Proves that known entries are in their logs (client specification 4.4): by a promise, by a proof, by both where both are
+ * Proves that known entries are in their logs (client specification 4.2.2, 4.6): by a promise, by a proof, by both where both are
  * there. Where no promise says when, the log was to be believed at all verified times. Throws `LOG_ENTRY_INVALID` or
  * `LOG_PROOF_INVALID`.
  */

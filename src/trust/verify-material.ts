@@ -50,7 +50,7 @@ export interface ProvedMaterial {
  * 1. Times: every RFC 3161 timestamp of a known authority, every promise of a known log (4.2).
  * 2. The certificate has a path to an authority of the root, at each of these times (4.3).
  * 3. Its SCTs are by logs of the root (4.3).
- * 4. Log entries are in logs of the root, at times when these were to be believed (4.4).
+ * 4. Log entries are in logs of the root, at times when these were to be believed (4.2.2, 4.6).
  * 5. Each entry is about this signature, this signer, this content (4.4).
  *
  * With a plain key steps 2 and 3 fall away. Evidence of witnesses that the root does not know counts as absent; evidence
