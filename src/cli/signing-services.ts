@@ -77,6 +77,7 @@ export async function openIdentity(context: CommandContext, request: SigningRequ
   warn(context, request, services, (await token()).subject);
   const signer = await fulcioSigner({
     url,
+    client,
     token,
     issuersOf: (leaf) => issuersIn(root, leaf),
     now: io.now,

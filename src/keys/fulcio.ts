@@ -1,10 +1,12 @@
 import { generateKeyPair } from "node:crypto";
 import { promisify } from "node:util";
+import { isJsonObject, parseStrictJson } from "../crypto/json.ts";
 import { formatPublicKey } from "../crypto/public-key.ts";
 import { type Certificate, publicKeyOf } from "../crypto/x509.ts";
 import { parseCertificates } from "../crypto/x509-pem.ts";
 import { asTrustError, TrustError } from "../errors.ts";
-import { requireSecrecy } from "../oci/service.ts";
+import { isTransientStatus } from "../oci/retry.ts";
+import { requireSecrecy, type ServiceClient } from "../oci/service.ts";
 import { raceSignal } from "../oci/waiting.ts";
 import { type IdentityToken, withoutTokens } from "./identity-token.ts";
 import type { Signer, SigningCertificate } from "./signer.ts";
@@ -14,6 +16,7 @@ import { signerOf } from "./signing.ts";
 export interface FulcioOptions {
   /** Base URL; HTTPS, or this machine. */
   readonly url: string;
+  readonly client: ServiceClient;
   /** A token that is valid now; asked for with each certificate. */
   token(): Promise<IdentityToken>;
   /** What issued the certificate, the root last, for the forms of signatures that carry it. */
@@ -25,8 +28,6 @@ export interface FulcioOptions {
 
 /** A certificate is had anew when it has less than this to live: signatures must be witnessed while it is valid. */
 const leastLife = 120_000;
-const timeout = 10_000;
-const retries = 2;
 
 /**
  * A signer with a key that lives as long as the process, and certificates of a Fulcio for it (fulcio, fulcio.proto v2): one
@@ -55,9 +56,11 @@ async function certify(signer: Signer, options: FulcioOptions): Promise<SigningC
   const { url, signal } = options;
   const token = await options.token();
   const host = new URL(url).host;
-  const pem = await raceSignal(request(signer, token, url), signal, `a request to ${host}`).catch((error: unknown) => {
-    throw fulcioError(error, host, token);
-  });
+  const pem = await raceSignal(request(signer, token, options), signal, `a request to ${host}`).catch(
+    (error: unknown) => {
+      throw fulcioError(error, host, token);
+    },
+  );
   const leaf = readLeaf(pem, host);
   if (publicKeyOf(leaf).keyId !== signer.publicKey.keyId)
     throw strange(host, "a certificate of the key that was sent", "one of another key");
@@ -65,7 +68,7 @@ async function certify(signer: Signer, options: FulcioOptions): Promise<SigningC
 }
 
 /** The library gives a certificate with a signature; the one of nothing is not used. */
-async function request(signer: Signer, token: IdentityToken, url: string): Promise<string> {
+async function request(signer: Signer, token: IdentityToken, options: FulcioOptions): Promise<string> {
   // The built command has what is CommonJS under `default` alone.
   const { FulcioSigner } = (await import("@sigstore/sign")).default;
   const publicKey = formatPublicKey(signer.publicKey);
@@ -76,10 +79,60 @@ async function request(signer: Signer, token: IdentityToken, url: string): Promi
     }),
   };
   const identityProvider = { getToken: async () => token.text };
-  const fulcioBaseURL = url.replace(/\/+$/, "");
-  const fulcio = new FulcioSigner({ fulcioBaseURL, identityProvider, keyHolder, timeout, retry: { retries } });
+  const fulcioBaseURL = options.url.replace(/\/+$/, "");
+  const fulcio = new FulcioSigner({ fulcioBaseURL, identityProvider, keyHolder });
+  askWith(fulcio, (body) => askAuthority(options, new URL(`${fulcioBaseURL}/api/v2/signingCert`), body));
   const { key } = await fulcio.sign(Buffer.of());
   return key.$case === "x509Certificate" ? key.certificate : "";
+}
+
+/** The library follows redirects, and would tell the token to whomever they name: its requests are made by a client that does not. */
+function askWith(fulcio: object, ask: (body: unknown) => Promise<unknown>): void {
+  const method = "createSigningCertificate";
+  const api = memberOf(memberOf(fulcio, "ca"), "fulcio");
+  if (typeof memberOf(api, method) !== "function") throw new TrustError("INTERNAL", "the library is another one");
+  Reflect.set(api, method, ask);
+}
+
+function memberOf(value: unknown, name: string): object {
+  const member: unknown = typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+  return (typeof member === "object" || typeof member === "function") && member !== null ? member : {};
+}
+
+/** Statuses that say something of the request, and are not tried again. */
+const telling = Array.from({ length: 300 }, (_, index) => 200 + index).filter((status) => !isTransientStatus(status));
+
+async function askAuthority({ client, signal }: FulcioOptions, url: URL, body: unknown): Promise<unknown> {
+  const what = "the certificate authority";
+  const headers = { "Content-Type": "application/json", Accept: "application/json" };
+  const request = {
+    url,
+    headers,
+    body: Buffer.from(JSON.stringify(body)),
+    what,
+    isSecret: true,
+    accept: telling,
+    signal,
+  };
+  const { status, body: bytes } = await client.ask(request);
+  const answer = jsonIn(bytes);
+  if (status >= 200 && status < 300) {
+    if (answer === undefined) throw strange(url.host, "JSON", "something else");
+    return answer;
+  }
+  const said = isJsonObject(answer) ? answer["message"] : undefined;
+  throw Object.assign(new Error(`(${status}) ${typeof said === "string" ? said : "no reason"}`), {
+    statusCode: status,
+  });
+}
+
+/** What is wrong with it is not told: a strange answer may hold the token. */
+function jsonIn(bytes: Uint8Array): unknown {
+  try {
+    return parseStrictJson(bytes, "the answer");
+  } catch {
+    return undefined;
+  }
 }
 
 function readLeaf(pem: string, host: string): Certificate {
@@ -105,6 +158,7 @@ function fulcioError(error: unknown, host: string, token: IdentityToken): Error 
   if (textIn(error, "code") !== "CA_CREATE_SIGNING_CERTIFICATE_ERROR")
     return new Error(withoutTokens(`no certificate was asked for: ${error}`, token.text));
   const cause = error instanceof Error ? error.cause : undefined;
+  if (cause instanceof TrustError) return cause;
   const status = numberIn(cause, "statusCode");
   if (status === undefined)
     return new TrustError("SIGNING_SERVICE_UNAVAILABLE", `the certificate authority at ${host} gives no answer`, {
