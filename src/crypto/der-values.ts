@@ -54,10 +54,11 @@ export function derOid(node: DerNode): string {
   refuse(node, oidProblem(node));
   if (node.end - node.content > maxOidBytes)
     throw derError(node, "an OBJECT IDENTIFIER is too long", `at most ${maxOidBytes} bytes`);
-  const content = derContent(node);
+  const { bytes } = node.source;
   let text = "";
   let value: number | bigint = 0;
-  for (const octet of content) {
+  for (let at = node.content; at < node.end; at++) {
+    const octet = bytes[at] ?? 0;
     // Big integers only where a component outgrows a number: they are slow, and rare.
     if (typeof value === "number" && value >= 2 ** 45) value = BigInt(value);
     value = typeof value === "bigint" ? (value << 7n) | BigInt(octet & 0x7f) : value * 128 + (octet & 0x7f);

@@ -84,16 +84,16 @@ export function readExtensions(node: DerNode): {
   readonly known: KnownExtensions;
 } {
   const extensions = new Map<string, Extension>();
-  const known: KnownExtensions[] = [];
+  const known: KnownExtensions = {};
   for (const child of derChildren(expectTag(node, derTags.sequence, "the list of extensions"))) {
     const { extension, value } = readExtension(child);
     if (extensions.has(extension.oid)) throw derError(child, "an extension is there twice", "each once", extension.oid);
     extensions.set(extension.oid, extension);
     const read = readers[extension.oid];
-    if (read !== undefined) known.push(read(parseDerInside(value)));
+    if (read !== undefined) Object.assign(known, read(parseDerInside(value)));
   }
   if (extensions.size === 0) throw derError(node, "the list of extensions is empty", "at least one extension");
-  return { extensions, known: Object.assign({}, ...known) as KnownExtensions };
+  return { extensions, known };
 }
 
 function readExtension(node: DerNode): { readonly extension: Extension; readonly value: DerNode } {

@@ -62,12 +62,16 @@ export async function verifyMaterial(request: MaterialRequest): Promise<ProvedMa
   const { material, content, root } = request;
   const require = request.require ?? root.require;
   const signer = signerOf(request);
-  const stamps = await verifyTimestamps(material, content, root);
-  const promises = await findPromises(material.entries, root.logs);
+  const [stamps, promises] = await inOrder(
+    verifyTimestamps(material, content, root),
+    findPromises(material.entries, root.logs),
+  );
   const times = [...stamps, ...promises.times].sort((a, b) => a.at - b.at);
   const moments = times.map(({ at }) => at);
-  const certified = signer.certificate && (await verifyCertificate(signer.certificate, material, moments, root));
-  const logs = await verifyEntries(material, promises, moments);
+  const [certified, logs] = await inOrder(
+    verifySigner(signer, material, moments, root),
+    verifyEntries(material, promises, moments),
+  );
   for (const { entry } of logs) await checkEntryMatches(entry, content, signer);
   const counts = {
     log: countDistinct(logs.map(({ log }) => log)),
@@ -84,6 +88,14 @@ export async function verifyMaterial(request: MaterialRequest): Promise<ProvedMa
     counts,
     unsafe: relaxations(require, root, isCertified),
   };
+}
+
+/** Both at the same time, for large signatures are verified in other threads; judged as if one came after the other. */
+async function inOrder<A, B>(first: Promise<A>, second: Promise<B>): Promise<readonly [A, B]> {
+  const [a, b] = await Promise.allSettled([first, second]);
+  if (a.status === "rejected") throw a.reason;
+  if (b.status === "rejected") throw b.reason;
+  return [a.value, b.value];
 }
 
 function signerOf({ material: { leaf }, key }: MaterialRequest): EntrySigner {
@@ -112,13 +124,14 @@ async function verifyTimestamps(
   return verified;
 }
 
-/** Steps 2 and 3, then what the proved certificate says. */
-async function verifyCertificate(
-  leaf: Certificate,
+/** Steps 2 and 3, then what the proved certificate says; nothing with a plain key. */
+async function verifySigner(
+  { certificate: leaf }: EntrySigner,
   { intermediates }: VerificationMaterial,
   moments: readonly number[],
   root: TrustRoot,
 ) {
+  if (leaf === undefined) return undefined;
   if (moments.length === 0)
     throw new TrustError("EVIDENCE_MISSING", "nothing proves when the certificate was used", {
       expected: `a timestamp, or an entry with a signed time, by an authority or log of the trust root ${root.name}`,
