@@ -66,8 +66,9 @@ function checkCopies(entries: readonly LogEntry[]): void {
 
 /**
  * Proves that known entries are in their logs (client specification 4.2.2, 4.6): by a promise, by a proof, by both where both are
- * there. Where no promise says when, the log was to be believed at all verified times. Throws `LOG_ENTRY_INVALID` or
- * `LOG_PROOF_INVALID`.
+ * there. Where no promise says when, the log was to be believed at all verified times; where there is no such time at all, as
+ * with a plain key, entries of a log that has an end are as if not there: its key may be anybody's now. Throws
+ * `LOG_ENTRY_INVALID` or `LOG_PROOF_INVALID`.
  */
 export async function verifyEntries(
   material: VerificationMaterial,
@@ -75,8 +76,11 @@ export async function verifyEntries(
   moments: readonly number[],
 ): Promise<readonly VerifiedEntry[]> {
   const verified: VerifiedEntry[] = [];
+  const isTimed = moments.length > 0;
   for (const { entry, candidates, integratedAt } of entries) {
-    const { log } = await firstOf(candidates, (candidate) => verifyEntry(entry, candidate, integratedAt, moments));
+    const believed = isTimed ? candidates : candidates.filter(({ window }) => window.end === undefined);
+    if (believed.length === 0) continue;
+    const { log } = await firstOf(believed, (candidate) => verifyEntry(entry, candidate, integratedAt, moments));
     verified.push({ entry, log, ...(integratedAt === undefined ? {} : { integratedAt }) });
     checkUnsignedTime(material, entry);
   }

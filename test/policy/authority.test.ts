@@ -332,6 +332,22 @@ describe("keys with a log", () => {
     expect(await judge(log, {}, bare)).toMatchObject({ passed: false, findings: [{ code: "EVIDENCE_MISSING" }] });
   });
 
+  it("need a log that is still to be believed, where nothing says when it took the entry", async () => {
+    const require = { log: true, timestamp: false };
+    const written = trustedRootOf(world);
+    const tlogs = written.tlogs.map((log) => {
+      const key = log["publicKey"] as { readonly validFor: object };
+      return { ...log, publicKey: { ...key, validFor: { ...key.validFor, end: new Date(now).toISOString() } } };
+    });
+    const ended = parseTrustRoot({ ...written, tlogs }, { name: "test", source: { kind: "file" } });
+    expect((await judge(authority({ root, require }), { log: "v2" })).passed).toBe(true);
+    expect(await judge(authority({ root: ended, require }), { log: "v2" })).toMatchObject({
+      findings: [{ code: "EVIDENCE_MISSING" }],
+    });
+    expect((await judge(authority({ root: ended, require }), { log: "v2", timestamp: true })).passed).toBe(true);
+    expect((await judge(authority({ root: ended, require }), { log: "v1" })).passed).toBe(true);
+  });
+
   it("do not count with an entry that the root refuses; without a root nobody asks", async () => {
     const broken = (bundle: object) =>
       JSON.parse(JSON.stringify(bundle).replace(/"signedEntryTimestamp":"..../, '"signedEntryTimestamp":"AAAA'));
