@@ -1,6 +1,6 @@
 /**
- * Writes the pages that are made from the code: docs/cli.md, docs/errors.md, docs/policy.md, policies/schema.json and
- * policies/crds/.
+ * Writes the pages that are made from the code: docs/cli.md, docs/errors.md, docs/policy.md, policies/schema.json,
+ * policies/test.schema.json and policies/crds/.
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -10,6 +10,7 @@ import { aboutOption, flagsOf, usageOf } from "../src/cli/help.ts";
 import { commandTable } from "../src/cli/table.ts";
 import { type ErrorCategory, errorCodes, exitCodes } from "../src/errors.ts";
 import { policyJsonSchema } from "../src/policy/schema.ts";
+import { policyTestJsonSchema } from "../src/policy-tools/test-schema.ts";
 import { crdPages } from "./crds.ts";
 import { fieldTable } from "./fields.ts";
 
@@ -24,6 +25,7 @@ export async function generatedPages(): Promise<ReadonlyMap<string, string>> {
     ["docs/policy.md", policyPage()],
     ...crdPages("Made by `npm run docs`; edit the code instead."),
     ["policies/schema.json", `${JSON.stringify(policyJsonSchema(), undefined, 2)}\n`],
+    ["policies/test.schema.json", `${JSON.stringify(policyTestJsonSchema(), undefined, 2)}\n`],
   ]);
 }
 
