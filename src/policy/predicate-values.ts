@@ -1,3 +1,4 @@
+import { scanStrictJson } from "../crypto/json-scan.ts";
 import { TrustError } from "../errors.ts";
 import type { VerifiedAttestation } from "../formats/format.ts";
 import { statedTime } from "../formats/stated-time.ts";
@@ -5,6 +6,8 @@ import { predicateOf } from "../formats/statement.ts";
 
 /** The largest predicate that a condition looks at, in bytes. */
 const maxPredicateBytes = 32 * 1024 * 1024;
+/** More could not be looked at within what a condition may cost, and would fill the memory of whoever asks. */
+const maxValues = 2_000_000;
 /** What is larger is read again when it is asked for again: values take many times the room of their text. */
 const maxKeptBytes = 256 * 1024;
 
@@ -21,10 +24,22 @@ export function predicateValue(attestation: VerifiedAttestation): unknown {
       expected: `at most ${maxPredicateBytes} bytes`,
       found: `${bytes.length} bytes`,
     });
+  if (bytes.length > maxValues) refuseMostlyStructure(bytes);
   // That it is strict JSON was checked when it was proved.
   const value: unknown = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8"));
   if (bytes.length <= maxKeptBytes) kept.set(attestation, value);
   return value;
+}
+
+function refuseMostlyStructure(bytes: Uint8Array): void {
+  try {
+    scanStrictJson(bytes, undefined, maxValues);
+  } catch (cause) {
+    throw new TrustError("SIGNATURE_MALFORMED", "the predicate has too many values for a condition", {
+      expected: `at most ${maxValues} values`,
+      cause,
+    });
+  }
 }
 
 /** When the predicate says that it was made, milliseconds since 1970; undefined where it does not say. */

@@ -37,6 +37,14 @@ describe("an attestation that is asked for", () => {
     ]);
   });
 
+  it("meets no condition where it has more values than can be made of it", async () => {
+    const condition = "predicate.a == 1 && size(predicate.l) > 1";
+    const l = (length: number) => Array.from({ length }, () => 0);
+    expect((await judged({ condition }, [await attestationBy(ci, { a: 1, l: l(200_000) })])).passed).toBe(true);
+    const large = await attestationBy(ci, { a: 1, l: l(2_000_001) });
+    expect(await judged({ condition: "predicate.a == 1" }, [large])).toMatchObject({ codes: ["CONDITION_ERROR"] });
+  });
+
   it("is missing where there is none, one of another type, by another signer, or about another image", async () => {
     const elsewhere = await attestationBy(ci, {}, { digest: digestOf(Buffer.from("other")) });
     const otherType = await attestationBy(ci, {}, { type: "https://spdx.dev/Document" });
