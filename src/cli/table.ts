@@ -57,6 +57,10 @@ export const commandTable: Readonly<Record<string, CommandEntry>> = {
     summary: "say what a change of policies would change",
     load: () => import("./commands/policy-diff.ts"),
   },
+  "policy import": {
+    summary: "make native policies of those of other tools",
+    load: () => import("./commands/policy-import.ts"),
+  },
   "policy freeze": {
     summary: "list what a key has signed so far, to stay accepted",
     load: () => import("./commands/policy-freeze.ts"),

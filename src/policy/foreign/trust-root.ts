@@ -55,24 +55,31 @@ type Make = (content: unknown) => NonNullable<ParsedPolicies["roots"]>[number];
 
 function readKeys(keys: Keys, document: SourceDocument, make: Make): ParsedPolicies {
   let reading: Path = ["spec", "sigstoreKeys"];
-  const read = <T, R>(field: keyof Keys, items: readonly T[] | undefined, one: (item: T) => R) =>
-    (items ?? []).map((item, index) => {
-      reading = ["spec", "sigstoreKeys", field, index];
-      return one(item);
-    });
   try {
-    const content = {
-      mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
-      certificateAuthorities: read("certificateAuthorities", keys.certificateAuthorities, toAuthority),
-      tlogs: read("tLogs", keys.tLogs, toLog),
-      ctlogs: read("ctLogs", keys.ctLogs, toLog),
-      timestampAuthorities: read("timestampAuthorities", keys.timestampAuthorities, toAuthority),
-    };
+    const content = trustedRootOf(keys, (...path) => {
+      reading = ["spec", "sigstoreKeys", ...path];
+    });
     reading = ["spec", "sigstoreKeys"];
     return { policies: [], roots: [make(content)], problems: [] };
   } catch (error) {
     return refuse(problemOf(error, document, reading));
   }
+}
+
+/** The content of a `trusted_root.json` with those keys; `visit` is told what is read next. */
+export function trustedRootOf(keys: Keys, visit: (...path: Path) => void = () => undefined): object {
+  const read = <T, R>(field: keyof Keys, items: readonly T[] | undefined, one: (item: T) => R) =>
+    (items ?? []).map((item, index) => {
+      visit(field, index);
+      return one(item);
+    });
+  return {
+    mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+    certificateAuthorities: read("certificateAuthorities", keys.certificateAuthorities, toAuthority),
+    tlogs: read("tLogs", keys.tLogs, toLog),
+    ctlogs: read("ctLogs", keys.ctLogs, toLog),
+    timestampAuthorities: read("timestampAuthorities", keys.timestampAuthorities, toAuthority),
+  };
 }
 
 function attempt(document: SourceDocument, path: Path, make: () => ReturnType<Make>): ParsedPolicies {
