@@ -6,6 +6,7 @@ import { formatReference, isTag, parseReference, parseRepository } from "../oci/
 import {
   emptyRepository,
   type Recorded,
+  type RecordedError,
   type RecordedRepository,
   type Recording,
   recordedErrors,
@@ -16,8 +17,12 @@ export const maxEvidenceFileBytes = 80 * 1024 * 1024;
 
 const apiVersion = "imagetrust.dev/v1alpha1";
 const kind = "Evidence";
+const absent = { error: "IMAGE_NOT_FOUND" } as const;
 
-const failure = z.strictObject({ error: z.enum(recordedErrors) });
+/** `null`: it is not there, which is said of many places of most images. */
+const failure = z
+  .union([z.null(), z.strictObject({ error: z.enum(recordedErrors) })])
+  .transform((written) => written ?? absent);
 /** Bytes as they are read best: JSON that its writer formatted in a usual way, other text, else base64. */
 const contentFields = {
   json: z.unknown().optional(),
@@ -55,15 +60,19 @@ export function formatEvidence({ images, repositories }: Recording): string {
     kind,
     images: [...images].sort(),
     repositories: sorted(repositories, ({ tags, referrers, manifests, blobs }) => ({
-      tags: sorted(tags, (answer) => ("error" in answer ? answer : answer.value)),
-      referrers: sorted(referrers, (answer) => ("error" in answer ? answer : pageOf(answer.value))),
+      tags: sorted(tags, (answer) => ("error" in answer ? failureOf(answer) : answer.value)),
+      referrers: sorted(referrers, (answer) => ("error" in answer ? failureOf(answer) : pageOf(answer.value))),
       manifests: sorted(manifests, (answer) =>
-        "error" in answer ? answer : { mediaType: answer.value.mediaType, ...contentOf(answer.value.bytes) },
+        "error" in answer ? failureOf(answer) : { mediaType: answer.value.mediaType, ...contentOf(answer.value.bytes) },
       ),
-      blobs: sorted(blobs, (answer) => ("error" in answer ? answer : contentOf(answer.value))),
+      blobs: sorted(blobs, (answer) => ("error" in answer ? failureOf(answer) : contentOf(answer.value))),
     })),
   };
   return `${JSON.stringify(file, undefined, 2)}\n`;
+}
+
+function failureOf(answer: { readonly error: RecordedError }): { readonly error: RecordedError } | null {
+  return answer.error === absent.error ? null : answer;
 }
 
 function sorted<K extends string, V>(map: ReadonlyMap<K, V>, write: (value: V) => unknown): Record<string, unknown> {

@@ -31,10 +31,15 @@ function shadows(general: TrustPolicy, specific: TrustPolicy): boolean {
     general.images.some((image) => image.tags === undefined && covers(image.glob, glob)),
   );
   if (!reaches || general.threshold < specific.threshold || asksForMore(specific)) return false;
-  if (general.exclude.some((glob) => specific.images.some((image) => overlaps(image.glob, glob)))) return false;
+  if (general.exclude.some((glob) => leavesToOthers(glob, specific))) return false;
   if (general.statics !== undefined || general.authorities.length === 0) return false;
   const trusted = new Set(specific.authorities.map(meaning));
   return general.authorities.every((authority) => trusted.has(meaning(authority)));
+}
+
+/** Whether an exclusion lets something pass that the other policy would judge. */
+function leavesToOthers(excluded: string, { images, exclude }: TrustPolicy): boolean {
+  return images.some(({ glob }) => overlaps(glob, excluded)) && !exclude.some((own) => covers(own, excluded));
 }
 
 /** What a policy asks for beside signatures by its authorities. */

@@ -95,7 +95,9 @@ function summaryOf(tested: readonly TestResult[], took: number): string {
     `${passed} passed`,
     `${results.length - passed - errors} failed`,
     ...(errors === 0 ? [] : [`${errors} without evidence`]),
-    ...(unusable === 0 ? [] : [`${unusable} files that cannot be used`]),
+    ...(unusable === 0 ? [] : [`${unusable} ${unusable === 1 ? "file" : "files"} that cannot be used`]),
   ];
-  return plain(`${results.length} cases: ${parts.join(", ")} (${took.toFixed(0)} ms)`).concat("\n");
+  return plain(
+    `${results.length} ${results.length === 1 ? "case" : "cases"}: ${parts.join(", ")} (${took.toFixed(0)} ms)`,
+  ).concat("\n");
 }
