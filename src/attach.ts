@@ -5,9 +5,11 @@ import type {
   SignatureBundle,
   SignatureFormat,
   SignerIdentity,
+  Testify,
   TrustMaterial,
 } from "./formats/format.ts";
 import { requireEvidence, type WitnessedEvidence } from "./formats/made-trust.ts";
+import type { Signer } from "./keys/signer.ts";
 import type { EvidencePlaces } from "./oci/evidence-places.ts";
 import { type Descriptor, mediaTypes } from "./oci/manifest.ts";
 import { openPlaces } from "./oci/places.ts";
@@ -15,6 +17,28 @@ import { formatReference, formatRepository, type ImageReference, type Repository
 import { attachReferrer } from "./oci/referrers.ts";
 import { blobOf, type Registry } from "./oci/registry.ts";
 import { attachSignatureLayer } from "./oci/signature-tag.ts";
+
+/** What is common to whatever is made for an image: by whom, how it is proved, where it goes. */
+export interface MakingRequest {
+  readonly image: ImageReference;
+  readonly signer: Signer;
+  /** Has what is signed witnessed; absent where nobody is to. */
+  readonly testify?: Testify | undefined;
+  /** What signatures are proved with before they are pushed; default: the key or the certificate of the signer. */
+  readonly trust?: TrustMaterial | undefined;
+  /** What the trust roots must prove of it. */
+  readonly evidence?: WitnessedEvidence | undefined;
+  readonly formats: readonly SignatureFormat[];
+  /** Refuse anything but this digest. */
+  readonly expectDigest?: Digest | undefined;
+  /** Where it is written, if not beside the image. */
+  readonly signatureRepository?: RepositoryName | undefined;
+  /** Make and check, push nothing. */
+  readonly dryRun?: boolean | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** A made signature or attestation, and where it goes. */
 export interface Attaching {

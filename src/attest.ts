@@ -1,38 +1,18 @@
-import { type Attaching, attach, type PushedSignature, resolveOnce } from "./attach.ts";
+import { type Attaching, attach, type MakingRequest, type PushedSignature, resolveOnce } from "./attach.ts";
 import type { Digest } from "./crypto/digest.ts";
-import type { SignatureFormat, Testify, TrustMaterial } from "./formats/format.ts";
-import { trustInSigner, type WitnessedEvidence } from "./formats/made-trust.ts";
+import { trustInSigner } from "./formats/made-trust.ts";
 import { type CertifiedSigner, namesOf } from "./keys/named.ts";
-import type { Signer } from "./keys/signer.ts";
-import { formatReference, type ImageReference, type RepositoryName } from "./oci/reference.ts";
+import { formatReference } from "./oci/reference.ts";
 import type { Registry } from "./oci/registry.ts";
 import { replaceOlder } from "./replace.ts";
 
-export interface AttestImageRequest {
-  readonly image: ImageReference;
-  readonly signer: Signer;
-  /** Has what is signed witnessed; absent where nobody is to. */
-  readonly testify?: Testify | undefined;
-  /** What signatures are proved with before they are pushed; default: the key or the certificate of the signer. */
-  readonly trust?: TrustMaterial | undefined;
-  /** What the trust roots must prove of it. */
-  readonly evidence?: WitnessedEvidence | undefined;
-  readonly formats: readonly SignatureFormat[];
+export interface AttestImageRequest extends MakingRequest {
   /** A URI. */
   readonly predicateType: string;
   /** JSON, signed as it stands. */
   readonly predicate: Uint8Array;
   /** Take away the signer's own older attestations of that type, once the new one is there. */
   readonly replace?: boolean | undefined;
-  /** Refuse to attest anything but this digest. */
-  readonly expectDigest?: Digest | undefined;
-  /** Where attestations are written, if not beside the image. */
-  readonly signatureRepository?: RepositoryName | undefined;
-  /** Make and check the attestations, push nothing. */
-  readonly dryRun?: boolean | undefined;
-  /** Milliseconds since 1970. */
-  readonly now: number;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface AttestedImage extends CertifiedSigner {

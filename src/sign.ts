@@ -1,25 +1,14 @@
-import { attach, type PushedSignature, resolveOnce } from "./attach.ts";
+import { attach, type MakingRequest, type PushedSignature, resolveOnce } from "./attach.ts";
 import type { Digest } from "./crypto/digest.ts";
-import type { SignatureFormat, Testify, TrustMaterial } from "./formats/format.ts";
-import { trustInSigner, type WitnessedEvidence } from "./formats/made-trust.ts";
+import { trustInSigner } from "./formats/made-trust.ts";
 import { type CertifiedSigner, namesOf } from "./keys/named.ts";
-import type { Signer } from "./keys/signer.ts";
 import { chooseChild, listChildren } from "./oci/children.ts";
 import { type Descriptor, manifestMediaTypes, type Platform } from "./oci/manifest.ts";
 import { mapLimit } from "./oci/parallel.ts";
-import { atDigest, formatReference, type ImageReference, type RepositoryName } from "./oci/reference.ts";
+import { atDigest, formatReference, type ImageReference } from "./oci/reference.ts";
 import type { Registry } from "./oci/registry.ts";
 
-export interface SignImageRequest {
-  readonly image: ImageReference;
-  readonly signer: Signer;
-  /** Has what is signed witnessed; absent where nobody is to. */
-  readonly testify?: Testify | undefined;
-  /** What signatures are proved with before they are pushed; default: the key or the certificate of the signer. */
-  readonly trust?: TrustMaterial | undefined;
-  /** What the trust roots must prove of it. */
-  readonly evidence?: WitnessedEvidence | undefined;
-  readonly formats: readonly SignatureFormat[];
+export interface SignImageRequest extends MakingRequest {
   readonly annotations?: Readonly<Record<string, string>> | undefined;
   /** The name that the `.sig` form signs, if not the repository of the image. */
   readonly identity?: string | undefined;
@@ -27,15 +16,6 @@ export interface SignImageRequest {
   readonly recursive?: boolean | undefined;
   /** Of an index, sign what is for this platform alone. */
   readonly platform?: Platform | undefined;
-  /** Refuse to sign anything but this digest. */
-  readonly expectDigest?: Digest | undefined;
-  /** Where signatures are written, if not beside the image. */
-  readonly signatureRepository?: RepositoryName | undefined;
-  /** Make and check the signatures, push nothing. */
-  readonly dryRun?: boolean | undefined;
-  /** Milliseconds since 1970. */
-  readonly now: number;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface SignedImage extends CertifiedSigner {

@@ -1,19 +1,17 @@
 import { type AttestedImage, attestImage } from "../../attest.ts";
 import { parseDigest } from "../../crypto/digest.ts";
-import { asTrustError, exitCodeOf, type Finding, TrustError, toFinding } from "../../errors.ts";
+import { TrustError } from "../../errors.ts";
 import { maxAttestationBytes } from "../../formats/format.ts";
 import { makePredicate } from "../../formats/predicate.ts";
 import { predicateKindOf, predicateKinds } from "../../formats/predicate-types.ts";
 import { mapLimit } from "../../oci/parallel.ts";
 import { defineCommand } from "../command.ts";
+import { forEachImage, formatDone, signerRow } from "../each-image.ts";
 import { formatNames, formatsOf } from "../formats.ts";
 import { readInput } from "../input.ts";
 import type { Output } from "../io.ts";
-import { createLocator, isInLayout } from "../locate.ts";
-import { formatFinding, paint, plain } from "../print.ts";
-import { createProgress } from "../progress.ts";
+import { createLocator } from "../locate.ts";
 import { connect, registryOptions } from "../registry.ts";
-import { createResults } from "../results.ts";
 import { signatureRepositoryOf, signatureRepositoryOption } from "../signature-repository.ts";
 import { openSigning } from "../signing.ts";
 import { signingOptions } from "../signing-options.ts";
@@ -99,46 +97,25 @@ export const command = defineCommand({
     const made = { ...signing, formats, predicateType: kind.uri, predicate, replace: options.replace };
     const request = { ...made, expectDigest, signatureRepository, dryRun: options["dry-run"], signal: io.signal };
 
-    const progress = createProgress(context, "attesting", images.length);
-    const results = createResults<AttestResult>(context, (result) => formatResult(io.stdout, result));
-    const atOnce = predicate.length > largePredicate ? 1 : concurrency;
-    const done = await mapLimit(images, atOnce, async ({ registry: place, image, text }, index) => {
-      const result = await attempt(text, () => attestImage(place, { ...request, image, now: io.now() }));
-      progress.step(text);
-      progress.clear();
-      results.add(result, index);
-      return result;
+    const code = await forEachImage<AttestedImage>(context, images, {
+      doing: "attesting",
+      done: "attested",
+      atOnce: predicate.length > largePredicate ? 1 : concurrency,
+      make: ({ registry: place, image }) => attestImage(place, { ...request, image, now: io.now() }),
+      format: (result) => formatAttested(io.stdout, result),
     });
-    results.end();
     await locator.close();
-    return exitCodeOf(done.flatMap((result) => ("error" in result ? [result.error.category] : [])));
+    return code;
   },
 });
 
-/** What came of one image. */
-type AttestResult = AttestedImage | { readonly image: string; readonly error: Finding };
-
-/** One image's failure is not another's; a bug ends the command. */
-async function attempt(image: string, attest: () => Promise<AttestedImage>): Promise<AttestResult> {
-  try {
-    return { ...(await attest()), ...(isInLayout(image) ? { image } : {}) };
-  } catch (error) {
-    if (asTrustError(error).category === "internal") throw error;
-    return { image, error: toFinding(error) };
-  }
-}
-
-function formatResult(output: Output, result: AttestResult): string {
-  if ("error" in result)
-    return `${paint(output, "red", "✘")} not attested  ${plain(result.image)}\n${formatFinding(output, result.error, "  ")}`;
-  const { image, digest, keyId, certificate, predicateType, attestations, replaced, dryRun } = result;
-  const rows = [
+function formatAttested(output: Output, result: AttestedImage): string {
+  const { image, digest, predicateType, attestations, replaced, dryRun } = result;
+  return formatDone(output, dryRun ? "would attest" : "attested", image, [
     ["digest", digest],
     ["type", predicateType],
-    certificate === undefined ? ["key", keyId.slice(0, 16)] : ["signer", certificate.subject],
-    ...attestations.map(({ format, location }) => [format, location]),
-    ...replaced.map((evidence) => ["replaced", evidence]),
-  ];
-  const lines = rows.map(([name = "", text = ""]) => `  ${name.padEnd(9)}${plain(text)}\n`);
-  return `${paint(output, "green", "✔")} ${dryRun ? "would attest" : "attested"}  ${plain(image)}\n${lines.join("")}`;
+    signerRow(result),
+    ...attestations.map(({ format, location }) => [format, location] as const),
+    ...replaced.map((evidence) => ["replaced", evidence] as const),
+  ]);
 }

@@ -1,13 +1,14 @@
-import { asTrustError, type ErrorCategory, exitCodeOf, type Finding, toFinding } from "../../errors.ts";
+import { type ErrorCategory, exitCodeOf } from "../../errors.ts";
 import { formats } from "../../formats/index.ts";
 import { mapLimit } from "../../oci/parallel.ts";
 import { formatReference, formatRepository, type ImageReference } from "../../oci/reference.ts";
 import { type RefreshedImage, refreshImage } from "../../refresh.ts";
 import { defineCommand } from "../command.ts";
 import { durationFlag } from "../durations.ts";
+import { attemptImage, formatFailed, type ImageResult } from "../each-image.ts";
 import { imagesOf, imagesOption } from "../images.ts";
 import type { Output } from "../io.ts";
-import { formatFinding, formatFindings, paint, plain } from "../print.ts";
+import { formatFindings, paint, plain } from "../print.ts";
 import { createProgress } from "../progress.ts";
 import { connect, registryOptions } from "../registry.ts";
 import { createResults } from "../results.ts";
@@ -75,7 +76,9 @@ export const command = defineCommand({
     const done = await mapLimit(byRepository(images), concurrency, async (group) => {
       const categories: ErrorCategory[] = [];
       for (const [index, image] of group) {
-        const result = await attempt(image, () => refreshImage(registry, { ...request, image, now: io.now() }));
+        const result = await attemptImage(formatReference(image), () =>
+          refreshImage(registry, { ...request, image, now: io.now() }),
+        );
         progress.step(formatReference(image));
         progress.clear();
         results.add(result, index);
@@ -88,16 +91,7 @@ export const command = defineCommand({
   },
 });
 
-type RefreshResult = RefreshedImage | { readonly image: string; readonly error: Finding };
-
-async function attempt(image: ImageReference, refresh: () => Promise<RefreshedImage>): Promise<RefreshResult> {
-  try {
-    return await refresh();
-  } catch (error) {
-    if (asTrustError(error).category === "internal") throw error;
-    return { image: formatReference(image), error: toFinding(error) };
-  }
-}
+type RefreshResult = ImageResult<RefreshedImage>;
 
 /** One after the other in each repository: two tags of one image share signatures, which are to be renewed once. */
 function byRepository(images: readonly ImageReference[]): readonly (readonly (readonly [number, ImageReference])[])[] {
@@ -111,8 +105,7 @@ function categoriesOf(result: RefreshResult): readonly ErrorCategory[] {
 }
 
 function formatResult(output: Output, result: RefreshResult): string {
-  if ("error" in result)
-    return `${paint(output, "red", "✘")} not refreshed  ${plain(result.image)}\n${formatFinding(output, result.error, "  ")}`;
+  if ("error" in result) return formatFailed(output, "refreshed", result);
   const { image, signatures, fresh, findings, dryRun } = result;
   const rows = signatures.map(({ format, location }) => `  ${format.padEnd(9)}${plain(location)}\n`);
   return `${paint(output, "green", "✔")} ${titleOf(signatures.length, fresh, dryRun)}  ${plain(image)}\n${rows.join("")}${formatFindings(output, findings, "  ")}`;

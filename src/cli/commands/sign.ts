@@ -1,5 +1,5 @@
 import { parseDigest } from "../../crypto/digest.ts";
-import { asTrustError, exitCodeOf, type Finding, TrustError, toFinding } from "../../errors.ts";
+import { TrustError } from "../../errors.ts";
 import type { SignatureFormat } from "../../formats/format.ts";
 import { mapLimit } from "../../oci/parallel.ts";
 import { type ImageReference, parseReference } from "../../oci/reference.ts";
@@ -8,14 +8,13 @@ import { type SignedImage, signImage } from "../../sign.ts";
 import { annotationOption, parseAnnotations } from "../annotations.ts";
 import { defineCommand } from "../command.ts";
 import { durationFlag } from "../durations.ts";
+import { forEachImage, formatDone, signerRow } from "../each-image.ts";
 import { formatNames, formatsOf } from "../formats.ts";
 import type { Output } from "../io.ts";
-import { createLocator, isInLayout, type LocatedImage } from "../locate.ts";
+import { createLocator, type LocatedImage } from "../locate.ts";
 import { partsOf } from "../parts.ts";
-import { formatFinding, paint, plain } from "../print.ts";
-import { createProgress } from "../progress.ts";
+import { plain } from "../print.ts";
 import { connect, registryOptions } from "../registry.ts";
-import { createResults } from "../results.ts";
 import { signatureRepositoryOf, signatureRepositoryOption } from "../signature-repository.ts";
 import { openSigning } from "../signing.ts";
 import { signingOptions } from "../signing-options.ts";
@@ -107,35 +106,21 @@ export const command = defineCommand({
       dryRun: options["dry-run"],
     };
 
-    const progress = createProgress(context, "signing", images.length);
-    const results = createResults<SignResult>(context, (result) => formatResult(io.stdout, result));
-    const done = await mapLimit(images, concurrency, async ({ registry: place, image, text }, index) => {
-      const now = io.now();
-      const signed = { image, annotations: { ...annotations, ...bind(image, now) }, now, signal: io.signal };
-      const result = await attempt(text, () => signImage(place, { ...request, ...signed }));
-      progress.step(text);
-      progress.clear();
-      results.add(result, index);
-      return result;
+    const code = await forEachImage<SignedImage>(context, images, {
+      doing: "signing",
+      done: "signed",
+      atOnce: concurrency,
+      make({ registry: place, image }) {
+        const now = io.now();
+        const signed = { image, annotations: { ...annotations, ...bind(image, now) }, now, signal: io.signal };
+        return signImage(place, { ...request, ...signed });
+      },
+      format: (result) => formatSigned(io.stdout, result),
     });
-    results.end();
     await locator.close();
-    return exitCodeOf(done.flatMap((result) => ("error" in result ? [result.error.category] : [])));
+    return code;
   },
 });
-
-/** What came of one image. */
-type SignResult = SignedImage | { readonly image: string; readonly error: Finding };
-
-/** One image's failure is not another's; a bug ends the command. */
-async function attempt(image: string, sign: () => Promise<SignedImage>): Promise<SignResult> {
-  try {
-    return { ...(await sign()), ...(isInLayout(image) ? { image } : {}) };
-  } catch (error) {
-    if (asTrustError(error).category === "internal") throw error;
-    return { image, error: toFinding(error) };
-  }
-}
 
 /** What verifiers read as expiry and name is written by the flags that say so, or by nobody. */
 function refuseOwn(annotations: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
@@ -177,19 +162,14 @@ function checkName(
   });
 }
 
-function formatResult(output: Output, result: SignResult): string {
-  if ("error" in result)
-    return `${paint(output, "red", "✘")} not signed  ${plain(result.image)}\n${formatFinding(output, result.error, "  ")}`;
-  const { image, digest, keyId, certificate, signatures, dryRun } = result;
-  const title = dryRun ? "would sign" : "signed";
-  const rows = [
+function formatSigned(output: Output, result: SignedImage): string {
+  const { image, digest, signatures, dryRun, children = [] } = result;
+  const done = formatDone(output, dryRun ? "would sign" : "signed", image, [
     ["digest", digest],
-    certificate === undefined ? ["key", keyId.slice(0, 16)] : ["signer", certificate.subject],
-    ...signatures.map(({ format, location }) => [format, location]),
-  ];
-  const lines = rows.map(([name = "", text = ""]) => `  ${name.padEnd(9)}${plain(text)}\n`);
-  const children = (result.children ?? []).map((child) => formatChild(child));
-  return `${paint(output, "green", "✔")} ${title}  ${plain(image)}\n${lines.join("")}${children.join("")}`;
+    signerRow(result),
+    ...signatures.map(({ format, location }) => [format, location] as const),
+  ]);
+  return `${done}${children.map(formatChild).join("")}`;
 }
 
 function formatChild({ platform = "no platform", digest, signatures }: SignedImage): string {
