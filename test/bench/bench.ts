@@ -17,6 +17,7 @@ import { measureKeyless } from "./keyless.ts";
 import { measureKeylessVerify } from "./keyless-verify.ts";
 import { measureMany } from "./many.ts";
 import { measurePolicies } from "./policy.ts";
+import { measurePolicyTools } from "./policy-tools.ts";
 import { countColdRequests } from "./requests.ts";
 import { startStage } from "./stage.ts";
 
@@ -105,4 +106,5 @@ rows.push(...(await measureCopies(dist, Math.min(rounds, 5))));
 rows.push(...(await measureKeyless()));
 rows.push(...(await measureKeylessVerify(dist, rounds)));
 rows.push(...(await measurePolicies(rounds)));
+rows.push(...(await measurePolicyTools(dist, rounds)));
 printTable(rows);
