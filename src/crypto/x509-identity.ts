@@ -56,22 +56,27 @@ async function createTest({ san, sanRegex }: IdentityRule): Promise<(value: stri
 }
 
 /**
- * A test whether an expression matches the whole of a text. RE2 takes time linear in the text, whatever the expression; it is
+ * A test whether an expression matches the whole of a text, or with `anywhere` some part of it, as Go's
+ * `regexp.MatchString` does. RE2 takes time linear in the text, whatever the expression; it is
  * loaded when the first expression is. Throws `CONFIG_INVALID`.
  */
-export async function createPattern(expression: string): Promise<(value: string) => boolean> {
+export async function createPattern(
+  expression: string,
+  extent: "whole" | "anywhere" = "whole",
+): Promise<(value: string) => boolean> {
   if (expression.length > maxPatternLength)
     throw new TrustError("CONFIG_INVALID", "a regular expression is too long", {
       expected: `at most ${maxPatternLength} characters`,
       found: `${expression.length} characters`,
     });
-  const { RE2JS } = await import("re2js");
+  const { compilePattern } = await import("./pattern.ts");
   try {
-    const pattern = RE2JS.compile(expression);
-    return (value) => value.length <= maxNameLength && pattern.matches(value);
+    const pattern = compilePattern(expression).expression;
+    const test = (value: string) => (extent === "whole" ? pattern.matches(value) : pattern.matcher(value).find());
+    return (value) => value.length <= maxNameLength && test(value);
   } catch (cause) {
     throw new TrustError("CONFIG_INVALID", "a regular expression is not valid", {
-      expected: "RE2 syntax (github.com/google/re2/wiki/Syntax)",
+      expected: "RE2 syntax (github.com/google/re2/wiki/Syntax), with few counted repetitions",
       found: cause instanceof Error ? cause.message.slice(0, 300) : undefined,
       cause,
     });

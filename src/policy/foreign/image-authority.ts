@@ -1,4 +1,5 @@
 import { algorithms } from "../../crypto/public-key.ts";
+import { createPattern } from "../../crypto/x509-identity.ts";
 import { asTrustError, TrustError } from "../../errors.ts";
 import type { EvidenceMinima, TrustRoot } from "../../trust/trust-root.ts";
 import type { PolicySources } from "../authority-rules.ts";
@@ -10,7 +11,6 @@ import type { KeyAuthority, KeylessAuthority, KeylessIdentity, StaticAuthority, 
 import { parsePolicyKeys } from "../policy-keys.ts";
 import type { ImageAuthority } from "./schema.ts";
 import { isSet } from "./schema-parts.ts";
-import { createSearch } from "./search-pattern.ts";
 
 /** What an authority of a ClusterImagePolicy comes to. */
 export type ReadImageAuthority =
@@ -127,7 +127,7 @@ async function readIdentity({ issuer, issuerRegExp, subject, subjectRegExp }: Id
 }
 
 async function createTest(text: string | undefined, regex: string | undefined): Promise<(value: string) => boolean> {
-  if (regex !== undefined && regex !== "") return createSearch(regex);
+  if (regex !== undefined && regex !== "") return createPattern(regex, "anywhere");
   // The schema has seen to it that one of them is there; nobody is better than everybody.
   return (value) => text !== undefined && text !== "" && value === text;
 }

@@ -1,3 +1,4 @@
+import { createPattern } from "../../crypto/x509-identity.ts";
 import { asTrustError } from "../../errors.ts";
 import { predicateKinds } from "../../formats/predicate-types.ts";
 import { parseRepository } from "../../oci/reference.ts";
@@ -11,7 +12,6 @@ import { readImageAuthority } from "./image-authority.ts";
 import { parseNameGlob } from "./name-glob.ts";
 import type { ImageAuthority, ImagePolicyDocument } from "./schema.ts";
 import { isSet } from "./schema-parts.ts";
-import { createSearch } from "./search-pattern.ts";
 
 /**
  * Makes a policy of a ClusterImagePolicy that has the right shape, with policy-controller's meaning: any of its authorities
@@ -33,7 +33,10 @@ export async function toImagePolicy(
   const authorities = read.flatMap((one) => ("authority" in one ? [one.authority] : []));
   const statics = read.flatMap((one) => ("static" in one ? [one.static] : []));
   const unusable = read.flatMap((one) => ("unusable" in one ? [one.unusable] : []));
-  const attestations = spec.authorities.flatMap((written, index) => requirementsOf(written, nameOf(index)));
+  const attestations = spec.authorities.flatMap((written, index) => {
+    const one = read[index];
+    return one !== undefined && "authority" in one ? requirementsOf(written, one.authority.name) : [];
+  });
   const places = spec.authorities.flatMap(placesOf);
   const base = {
     name: metadata.name,
@@ -198,7 +201,7 @@ async function expressionProblem(
 ): Promise<Problem | undefined> {
   if (!isSet(expression)) return undefined;
   try {
-    await createSearch(expression ?? "");
+    await createPattern(expression ?? "", "anywhere");
     return undefined;
   } catch (error) {
     const { message, expected, found } = asTrustError(error);
