@@ -46,14 +46,20 @@ const comparisons: ReadonlySet<string> = new Set(["==", "!=", "in"]);
 const searches: ReadonlySet<unknown> = new Set(["contains", "indexOf", "lastIndexOf", "split", "join"]);
 const calendarCost = 1500;
 
+/** What is to be known of the engine: which of its errors an expression may meet, and how large a regular expression is. */
+interface Engine {
+  readonly isExpected: (error: unknown) => boolean;
+  readonly sizeOf: (pattern: string) => number;
+}
+
 /**
  * Makes every step of a checked expression pay before it is taken: what it looks at, what it makes, how often a loop
  * runs. With the errors of the engine remembered that no expression may swallow.
  */
-export function guard(root: unknown, meter: Meter, isExpected: (error: unknown) => boolean): void {
+export function guard(root: unknown, meter: Meter, engine: Engine): void {
   forEachNode(root, (node) => {
     if (node.op === "comprehension") guardLoop(node, meter);
-    if (node.handle !== undefined) guardHandle(node, node.handle, meter, isExpected);
+    if (node.handle !== undefined) guardHandle(node, node.handle, meter, engine);
     if (node.meta.alternate === undefined && node.meta.macro === undefined) {
       const { evaluate } = node.meta;
       node.setMeta("evaluate", (evaluator, self, context) => {
@@ -79,9 +85,9 @@ function guardHandle(
   node: CelNode,
   handle: (...operands: unknown[]) => unknown,
   meter: Meter,
-  isExpected: (error: unknown) => boolean,
+  { isExpected, sizeOf }: Engine,
 ): void {
-  const price = priceOf(node);
+  const price = priceOf(node, sizeOf);
   if (price === undefined) return;
   node.handle = (...operands) => {
     charge(meter, price(operands, meter.left));
@@ -97,17 +103,25 @@ function guardHandle(
 }
 
 /** What a step costs before it is taken; nothing for those that cost the same whatever they look at. */
-function priceOf({ op, args }: CelNode): ((operands: readonly unknown[], left: number) => number) | undefined {
+function priceOf(
+  { op, args }: CelNode,
+  sizeOf: Engine["sizeOf"],
+): ((operands: readonly unknown[], left: number) => number) | undefined {
   if (comparisons.has(op)) return ([a, b], left) => compareCost(a, b, left);
   if (op === "+") return ([a, b]) => weigh(a) + weigh(b);
   if (op !== "call" && op !== "rcall") return undefined;
   const name = Array.isArray(args) ? args[0] : undefined;
-  return ([operands]) => callCost(name, Array.isArray(operands) ? operands : []);
+  return ([operands]) => callCost(name, Array.isArray(operands) ? operands : [], sizeOf);
 }
 
 function compareCost(a: unknown, b: unknown, left: number): number {
   if (typeof a !== "object" && typeof b !== "object") return 0;
   return weighDeep(a, left) + weighDeep(b, left);
+}
+
+/** What counted repetitions stand for is tried at each character. */
+function expandedCost(pattern: string, size: number): number {
+  return size > 2 * pattern.length ? size / 16 : pattern.length / 32;
 }
 
 /** Keys of a large map are slow to list. */
@@ -122,12 +136,12 @@ function isPlainMap(value: unknown): value is object {
   return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 }
 
-function callCost(name: unknown, operands: readonly unknown[]): number {
+function callCost(name: unknown, operands: readonly unknown[], sizeOf: Engine["sizeOf"]): number {
   const looked = operands.reduce<number>((sum, operand) => sum + weigh(operand) + entriesIn(operand), 0);
   const [text, pattern] = operands;
   if (text instanceof Date) return operands.length > 1 ? calendarCost : 1;
   if (name === matchesLinear && typeof text === "string" && typeof pattern === "string")
-    return looked + text.length * (1 + pattern.length / 32);
+    return looked + text.length * (1 + expandedCost(pattern, sizeOf(pattern)));
   if (!searches.has(name)) return looked;
   if (Array.isArray(text)) return looked + text.reduce<number>((sum, item) => sum + weigh(item) + weigh(pattern), 0);
   if (typeof text !== "string" || typeof pattern !== "string") return looked;

@@ -1,6 +1,6 @@
 import { type ASTNode, Environment, EvaluationError, ParseError, TypeError as TypeProblem } from "@marcbachmann/cel-js";
 import { LRUCache } from "lru-cache";
-import { RE2JS } from "re2js";
+import { compilePattern, type Pattern } from "../crypto/pattern.ts";
 import { type CelNode, forEachNode, guard, matchesLinear } from "./cel-guard.ts";
 import { createMeter, resetMeter } from "./cel-meter.ts";
 import type { Condition, ConditionAnswer, ConditionFacts, ConditionVariable } from "./condition.ts";
@@ -47,7 +47,7 @@ const types = {
 } as const;
 
 const environments = new Map<ConditionPlace, Environment>();
-const patterns = new LRUCache<string, RE2JS>({ max: 1000 });
+const patterns = new LRUCache<string, Pattern>({ max: 1000 });
 
 function environmentOf(place: ConditionPlace): Environment {
   const known = environments.get(place);
@@ -83,7 +83,10 @@ export function compileCondition(expression: string, place: ConditionPlace): Con
   if (checked.type !== "bool" && checked.type !== "dyn")
     throw new ConditionError(`it does not answer true or false, but with ${checked.type}`, 0);
   const meter = createMeter();
-  guard(root, meter, (error) => error instanceof EvaluationError);
+  guard(root, meter, {
+    isExpected: (error) => error instanceof EvaluationError,
+    sizeOf: (pattern) => patternOf(pattern, 0).size,
+  });
   const needs = variables[place].filter((name) => needed.has(name));
   return {
     expression,
@@ -134,17 +137,17 @@ function checkCall(node: CelNode): void {
   const [pattern] = Array.isArray(operands) ? (operands as readonly (CelNode | undefined)[]) : [];
   if (pattern?.op !== "value" || typeof pattern.args !== "string")
     throw new ConditionError("matches wants a regular expression that is written out", pattern?.pos ?? node.pos);
-  compilePattern(pattern.args, pattern.pos);
+  patternOf(pattern.args, pattern.pos);
   (node.args as unknown[])[0] = matchesLinear;
 }
 
-function compilePattern(text: string, offset: number): RE2JS {
+function patternOf(text: string, offset: number): Pattern {
   if (text.length > maxPatternLength)
     throw new ConditionError(`a regular expression longer than ${maxPatternLength} characters`, offset);
   const known = patterns.get(text);
   if (known !== undefined) return known;
   try {
-    const made = RE2JS.compile(text);
+    const made = compilePattern(text);
     patterns.set(text, made);
     return made;
   } catch (error) {
@@ -155,5 +158,5 @@ function compilePattern(text: string, offset: number): RE2JS {
 
 function matchesWhole(text: string, pattern: string): boolean {
   if (text.length > maxMatchedLength) throw new EvaluationError("matches: the text is too long");
-  return compilePattern(pattern, 0).matches(text);
+  return patternOf(pattern, 0).expression.matches(text);
 }

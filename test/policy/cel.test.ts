@@ -114,6 +114,7 @@ describe("what does not compile", () => {
     ["a long expression", `true${" && true".repeat(600)}`],
     ["many nodes", Array.from({ length: 600 }, () => "1==1").join("&&")],
     ["deep nesting", `${"(".repeat(200)}true${")".repeat(200)}`],
+    ["repetitions in a row", `predicateType.matches("${"(?:a{0,1000}){0,1}".repeat(50)}")`],
     ["a long list", `1 in [${Array.from({ length: 501 }, () => "1").join(",")}]`],
   ])("refuses %s", (_, expression) => {
     expect(() => compileCondition(expression, "attestation")).toThrow(ConditionError);
@@ -162,6 +163,7 @@ describe("the cost of a condition", () => {
     ["large values compared in a loop", "predicate.l.all(a, predicate.l == predicate.m)"],
     ["a large list searched in a loop", "predicate.l.all(a, !(['a'] in predicate.ll))"],
     ["regular expressions in a loop", "predicate.l.all(a, predicate.s.matches('(x|y)*'))"],
+    ["a regular expression that stands for a long one", "predicate.long.matches('(?:a{0,90}){0,9}')"],
     ["entries of a large map counted in a loop", "predicate.l.all(a, size(predicate.big) > 0)"],
     ["the same, as a method", "predicate.l.all(a, predicate.big.size() > 0)"],
     [
@@ -170,7 +172,14 @@ describe("the cost of a condition", () => {
     ],
   ])("is bounded: %s", (_, expression) => {
     const big = Object.fromEntries(list.map((item) => [`k${item}`, item]));
-    const predicate = { l: list, m: [...list], ll: list.map((item) => [item]), s: "x".repeat(2000), big };
+    const predicate = {
+      l: list,
+      m: [...list],
+      ll: list.map((item) => [item]),
+      s: "x".repeat(2000),
+      big,
+      long: "a".repeat(50_000),
+    };
     expect(ask(expression, predicate)).toEqual(tooMuch);
   });
 
