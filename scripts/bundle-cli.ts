@@ -114,13 +114,14 @@ function relink(code: string, packed: ReadonlySet<string>, link: (name: string) 
   );
 }
 
+/** A script whose value is a function, so that what starts it need not copy it. */
 function packOf(chunks: readonly Chunk[], names: ReadonlySet<string>): string {
   const functions = chunks.map(({ name, code }) => {
     const linked = relink(code, names, (chunk) => `$load("${chunk}")`);
     return `"${name}":function(module,exports){${linked}}`;
   });
   // Node makes its own `performance` when it is first named, which takes a millisecond; nothing but its clock is used here.
-  return `"use strict";
+  return `(function(module,require){"use strict";
 const performance={now(){const [seconds,nanoseconds]=process.hrtime();return seconds*1e3+nanoseconds/1e6}};
 const $loaded={},$chunks={
 ${functions.join(",\n")}
@@ -130,5 +131,6 @@ let module=$loaded[name];
 if(module===undefined){module=$loaded[name]={exports:{}};$chunks[name](module,module.exports)}
 return module.exports}
 module.exports=$load;
+})
 `;
 }

@@ -32,8 +32,10 @@ function run(): void {
   const cached = file === undefined ? undefined : readCache(file);
 
   const path = join(__dirname, PACK.file);
-  const code = `(function(module,require){${readFileSync(path, "latin1")}\n})`;
-  const script = new Script(code, { filename: path, ...(cached === undefined ? {} : { cachedData: cached }) });
+  const script = new Script(readFileSync(path, "latin1"), {
+    filename: path,
+    ...(cached === undefined ? {} : { cachedData: cached }),
+  });
   if (file !== undefined && script.cachedDataRejected !== false) process.once("exit", () => writeCache(file, script));
 
   const pack = new Module(path);

@@ -1,7 +1,13 @@
-import { createPublicKey, hash } from "node:crypto";
+import { createPublicKey } from "node:crypto";
 import { parseDer } from "../crypto/der.ts";
 import { describeJson } from "../crypto/describe-json.ts";
-import { type HashName, type KeyAlgorithm, type PublicKey, toPublicKey } from "../crypto/public-key.ts";
+import {
+  type HashName,
+  type KeyAlgorithm,
+  type PublicKey,
+  readCanonicalKey,
+  toPublicKey,
+} from "../crypto/public-key.ts";
 import { asTrustError } from "../errors.ts";
 import { bytesOf, membersOf, type Place, problemAt, windowOf, withCode } from "./fields.ts";
 import type { SignatureScheme, Window } from "./trust-root.ts";
@@ -73,13 +79,14 @@ export function readLogKey(place: Place): LogKey | string {
   const bits = key.keyObject.asymmetricKeyDetails?.modulusLength;
   if (form.bits !== undefined && bits !== form.bits)
     throw problemAt(rawBytes, "is a key of another size", name, `RSA of ${bits} bits`);
-  return { key, scheme: form.scheme, window, keyHash: hash("sha256", key.spki, "buffer") };
+  return { key, scheme: form.scheme, window, keyHash: Buffer.from(key.keyId, "hex") };
 }
 
 function readKey(place: Place, raw: Buffer, { encoding }: KeyForm): PublicKey {
   withCode(place.code, () => parseDer(raw, { what: "the key", code: "KEY_INVALID", maxBytes: maxKeyBytes }), place.at);
   try {
-    return toPublicKey(createPublicKey({ key: raw, format: "der", type: encoding }));
+    const common = encoding === "spki" ? readCanonicalKey(raw) : undefined;
+    return common ?? toPublicKey(createPublicKey({ key: raw, format: "der", type: encoding }));
   } catch (cause) {
     throw problemAt(place, "is not a public key that can be used", "the key in DER", asTrustError(cause).found);
   }
