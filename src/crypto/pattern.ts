@@ -5,6 +5,9 @@ const maxSize = 2000;
 /** Compiling repeats what is counted: what would be too large must not even be compiled. */
 const maxRepeats = 1000;
 
+/** Each takes as long to compile as a whole expression of the usual kind; with any case, hundreds of times as long. */
+const maxScripts = 20;
+
 /** An RE2 expression, and the number of its instructions. */
 export interface Pattern {
   readonly expression: RE2JS;
@@ -19,6 +22,10 @@ export function compilePattern(text: string): Pattern {
   const counts = [...text.matchAll(/\{(\d+)(?:,(\d*))?\}/g)].map(([, least, most]) => Number(most || least));
   const repeats = counts.reduce((sum, count) => sum + count, 0);
   if (repeats > maxRepeats) throw new Error(`it repeats more than ${maxRepeats} times`);
+  if ((text.match(/\\p/gi) ?? []).length > maxScripts)
+    throw new Error(`it has more than ${maxScripts} classes of Unicode`);
+  if (/\(\?[a-z-]*i/i.test(text) && /\\[pPx0-7]|[^\p{ASCII}]/u.test(text))
+    throw new Error("it leaves open the case of characters beyond ASCII");
   const expression = RE2JS.compile(text);
   const size = expression.programSize();
   if (size > maxSize) throw new Error(`it stands for more than ${maxSize} steps`);

@@ -19,6 +19,9 @@ export async function policyObjectProblems(object: JsonObject): Promise<readonly
   const text = JSON.stringify({ apiVersion, kind, metadata: nameOf(metadata), ...rest });
   if (text.length > maxObjectBytes) return [`the object is larger than ${maxObjectBytes} bytes`];
   if (!isPlain(object)) return [`the object has values that no policy has: more than ${maxValues}, or too deep ones`];
+  const compiled = textToCompile(object);
+  if (compiled > maxCompiled)
+    return [`the object has more than ${maxCompiled} characters of expressions and conditions`];
   const value: unknown = JSON.parse(text);
   const { problems } = await parsePolicyDocument(value, async (name) => anyRoot(name));
   return problems.map((problem) => formatProblem(problem).replace(/^[:\d]*: /, ""));
@@ -41,6 +44,22 @@ function isPlain(object: unknown): boolean {
     waiting.push(...inner.map((one) => ({ value: one, depth: depth + 1 })));
   }
   return true;
+}
+
+/** Regular expressions and conditions are compiled while all others wait. */
+const maxCompiled = 64 * 1024;
+
+function textToCompile(object: unknown): number {
+  let length = 0;
+  const waiting: unknown[] = [object];
+  for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+    if (typeof at !== "object" || at === null) continue;
+    for (const [name, value] of Object.entries(at)) {
+      if (typeof value === "string" && /regex$|^condition$/i.test(name)) length += value.length;
+      waiting.push(value);
+    }
+  }
+  return length;
 }
 
 /** A name that the server has still to complete is taken as complete. */

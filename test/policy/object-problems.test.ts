@@ -45,6 +45,21 @@ describe("a policy as an object", () => {
     expect(await policyObjectProblems({ ...object, spec: wrong })).toEqual([expect.stringContaining("no policy has")]);
   });
 
+  it("has only so much in it that must be compiled", async () => {
+    const identities = Array.from({ length: 100 }, (_, index) => ({ issuer: "https://i", subjectRegex: `a${index}` }));
+    const authorities = (repeats: number) =>
+      Array.from({ length: 10 }, (_, index) => ({
+        name: `k${index}`,
+        keyless: {
+          identities: identities.map((rule) => ({ ...rule, subjectRegex: rule.subjectRegex.repeat(repeats) })),
+        },
+      }));
+    expect(await policyObjectProblems({ ...object, spec: { ...spec, authorities: authorities(1) } })).toEqual([]);
+    expect(await policyObjectProblems({ ...object, spec: { ...spec, authorities: authorities(30) } })).toEqual([
+      expect.stringContaining("characters of expressions"),
+    ]);
+  });
+
   it("is told the first of thousands of problems", async () => {
     const images = Array.from({ length: 15_000 }, () => ({}));
     const strange = Object.fromEntries(images.map((_, index) => [`treshold${index}`, 1]));
