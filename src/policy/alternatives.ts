@@ -14,7 +14,8 @@ export function alternativesOf({ anyOf: _, ...policy }: TrustPolicy): readonly T
   return [...names].map((name) => {
     const isOwn = (item: { readonly name: string }) => item.name === name;
     const [said, unjudged] = [statics.filter(isOwn), unusable.filter(isOwn)];
-    const attested = attestations.filter((requirement) => requirement.authorities?.includes(name) === true);
+    const isAsked = unjudged.length === 0;
+    const attested = isAsked ? attestations.filter(({ authorities: by }) => by?.includes(name) === true) : [];
     return {
       ...rest,
       authorities: authorities.filter(isOwn),

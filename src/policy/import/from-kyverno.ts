@@ -99,14 +99,9 @@ function addAttestation(one: One, attestation: Attestation, index: number, outpu
   const parts = ["attested", attestation.name ?? index];
   const type = attestation.type ?? attestation.predicateType ?? "";
   const sets = attestation.attestors ?? verify.attestors ?? [];
-  const isRuled = attestation.conditions !== undefined && !isEmptyList(attestation.conditions);
-  const problem = isRuled
-    ? "conditions over an attestation, in JMESPath"
-    : /^[a-z][a-z0-9+.-]*:\S+$/i.test(type)
-      ? undefined
-      : `the type ${type} of an attestation`;
-  if (problem !== undefined || sets.length === 0) {
-    output.refuse(parts, isRuled ? [...where, "conditions"] : where, problem ?? "an attestation by anybody");
+  const problem = problemOf(attestation, type, sets.length);
+  if (problem !== undefined) {
+    output.refuse(parts, where, problem);
     return;
   }
   const name = wordOf(attestation.name ?? `attestation-${index}`);
@@ -117,6 +112,12 @@ function addAttestation(one: One, attestation: Attestation, index: number, outpu
     if (rules === undefined) output.refuse(numbered, own, "so many attestors of one attestation");
     else output.add(numbered, rules);
   }
+}
+
+function problemOf({ conditions }: Attestation, type: string, sets: number): string | undefined {
+  if (conditions !== undefined && !isEmptyList(conditions)) return "conditions over an attestation, in JMESPath";
+  if (!/^[a-z][a-z0-9+.-]*:\S+$/i.test(type)) return `the type ${type} of an attestation`;
+  return sets === 0 ? "an attestation by anybody" : undefined;
 }
 
 function isEmptyList(value: unknown): boolean {
