@@ -1,5 +1,6 @@
 import type { Digest } from "../crypto/digest.ts";
 import type { DsseEnvelope } from "../crypto/dsse.ts";
+import { envelopeContent } from "../trust/signed-content.ts";
 import { type Proof, proveAttestation, proveSignature, type SignatureBundle, type TrustMaterial } from "./format.ts";
 import { proveSigner, type SignerClaim } from "./prove.ts";
 import { parseStatement, signaturePredicate } from "./statement.ts";
@@ -23,7 +24,9 @@ export async function proveEnvelope(
   const signer = await proveSigner(signerClaim, signed, trust, now);
   const { predicateType, annotations } = parseStatement(envelope.payloadType, envelope.payload, subject);
   const { format, evidence } = claim;
-  const facts = { format, evidence, subject, ...signer, annotations };
+  const digest = await envelopeContent(envelope).payloadDigest("sha256");
+  const payload = digest === undefined ? {} : { payload: `sha256:${digest.toString("hex")}` as const };
+  const facts = { format, evidence, ...payload, subject, ...signer, annotations };
   if (predicateType === signaturePredicate) return proveSignature(facts);
   return proveAttestation({ ...facts, predicateType, statement: envelope.payload });
 }

@@ -105,6 +105,11 @@ interface ProofFacts {
   readonly [proved]: true;
   readonly format: string;
   readonly evidence: Digest;
+  /**
+   * Of the signed payload of an envelope: unlike `evidence`, nobody but the signer can change it, since an envelope can be
+   * written in many ways.
+   */
+  readonly payload?: Digest;
   readonly subject: Digest;
   readonly signer: SignerIdentity;
   /** Times proved by a log or a timestamp authority, RFC 3339 UTC; empty for a bare key signature. */

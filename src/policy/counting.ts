@@ -67,8 +67,9 @@ function outOfTime({ validity }: VerifiedSignature, now: number): Objection | un
   };
 }
 
-function revoked({ revokedSignatures }: TrustPolicy, { evidence }: VerifiedSignature): Objection | undefined {
-  if (revokedSignatures?.includes(evidence) !== true) return undefined;
+function revoked({ revokedSignatures }: TrustPolicy, { evidence, payload }: VerifiedSignature): Objection | undefined {
+  const isRevoked = revokedSignatures?.some((digest) => digest === evidence || digest === payload);
+  if (isRevoked !== true) return undefined;
   const message = "the policy revokes this signature";
   return { code: "SIGNATURE_REVOKED", message, expected: "a signature that is not revoked", found: evidence };
 }

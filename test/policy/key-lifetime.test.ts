@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { digestOf } from "../../src/crypto/digest.ts";
 import { sigstoreBundle } from "../../src/formats/sigstore-bundle.ts";
+import { bundleOf } from "../../src/formats/sigstore-bundle-parse.ts";
 import { parseReference } from "../../src/oci/reference.ts";
 import { evaluatePolicy } from "../../src/policy/evaluate.ts";
 import type { KeyLifetime, TrustPolicy } from "../../src/policy/policy.ts";
+import { keyed, policyOf } from "../support/proofs.ts";
 import { newSigner, trusting } from "../support/signers.ts";
 
 const subject = digestOf(Buffer.from("image"));
@@ -88,6 +90,21 @@ describe("the time of a key", () => {
 });
 
 describe("a revoked signature", () => {
+  it("is revoked by what it signs as well, however its envelope is written", async () => {
+    const { dsseEnvelope } = JSON.parse(Buffer.from(made.bundle.content).toString());
+    const payload = digestOf(Buffer.from(dsseEnvelope.payload, "base64"));
+    const policy = await policyOf({ authorities: [keyed("alice", alice)], revokedSignatures: [payload] });
+    for (const ending of ["", " ", "\n\n"]) {
+      const content = Buffer.concat([made.bundle.content, Buffer.from(ending)]);
+      const again = await sigstoreBundle.verify(bundleOf(content, digestOf(content)), subject, trusting(alice));
+      const proofs = again.kind === "signature" ? [again] : [];
+      expect(evaluatePolicy(policy, false, { ref, now: t1, subject, proofs, findings: [] })).toMatchObject({
+        passed: false,
+        findings: [{ code: "SIGNATURE_REVOKED" }],
+      });
+    }
+  });
+
   it("never counts, also when it is frozen", () => {
     const more = { revokedSignatures: [signature.evidence] };
     expect(said({}, t1, [], more)).toBe("SIGNATURE_REVOKED");
