@@ -35,9 +35,12 @@ function policyMismatch({ outcome, code }: TestCase["expect"], name: string, ver
   return [`expected the policy ${name} ${refuses ? "not to pass" : "to pass"} the image, got the opposite`];
 }
 
-/** That the evidence lacks something, where a verdict rests on it: then it says nothing about the policies. */
-export function notRecorded(verdict: Verdict): Finding | undefined {
-  return findingsIn(verdict).find(({ code }) => code === "EVIDENCE_NOT_RECORDED");
+/**
+ * That the evidence lacks something, or that the program failed, where a verdict rests on it: then it says nothing about the
+ * policies, and a denial is none that a case could expect.
+ */
+export function notJudged(verdict: Verdict): Finding | undefined {
+  return findingsIn(verdict).find(({ code, category }) => code === "EVIDENCE_NOT_RECORDED" || category === "internal");
 }
 
 function everyPolicy({ policies, children }: Verdict): readonly PolicyResult[] {

@@ -1,6 +1,6 @@
 import { formatReference, formatRepository, type ImageReference } from "../oci/reference.ts";
-import { isExempt, isMatchedByEnforcingClusterPolicy, matchPolicies } from "../policy/match.ts";
-import { mirrorsOf } from "../policy/mirrors.ts";
+import { isExempt, isMatchedByEnforcingClusterPolicy, type MatchedPolicy, matchPolicies } from "../policy/match.ts";
+import { whereaboutsOf } from "../policy/mirrors.ts";
 import type { ObjectContext, PolicyMode, PolicySet, TrustPolicy } from "../policy/policy.ts";
 import { whyMatched, whyNot } from "./match-reason.ts";
 import { nameOf } from "./remark.ts";
@@ -34,8 +34,8 @@ export interface ImageExplanation {
   readonly policies: readonly PolicyExplanation[];
   /** What is decided where nothing else is, or what else there is to say about all of them. */
   readonly summary: string;
-  /** Where evidence is looked for first. */
-  readonly mirrors: readonly string[];
+  /** Where evidence is looked for beside the repository of the image, in words. */
+  readonly places: readonly string[];
 }
 
 export interface ExplainRequest {
@@ -71,8 +71,16 @@ export function explainImage(set: PolicySet, request: ExplainRequest): ImageExpl
     ...(object === undefined ? {} : { object }),
     policies: [...explained.filter((one) => !isSilent(one)), ...explained.filter(isSilent)],
     summary: summaryOf(matched, noMatch, formatRepository(image)),
-    mirrors: mirrorsOf(matched).map(({ from, to }) => `${from} at ${to}`),
+    places: placesIn(matched),
   };
+}
+
+function placesIn(matched: readonly MatchedPolicy[]): readonly string[] {
+  const { mirrors, signaturesAt } = whereaboutsOf(matched);
+  return [
+    ...mirrors.map(({ from, to }) => `${from} is read at ${to} first`),
+    ...signaturesAt.map(({ repository }) => `signatures are looked for at ${formatRepository(repository)}, too`),
+  ];
 }
 
 function summaryOf(matched: ReturnType<typeof matchPolicies>, noMatch: string, name: string): string {

@@ -3,7 +3,7 @@ import { formatTime } from "../policy/facts.ts";
 import type { PolicySet } from "../policy/policy.ts";
 import { suggestion } from "../policy/problem.ts";
 import { overlaps } from "./glob-language.ts";
-import { nameOf, type Remark } from "./remark.ts";
+import { isForeign, nameOf, type Remark } from "./remark.ts";
 import type { Written } from "./written.ts";
 
 type Named = Remark & { readonly policy: string };
@@ -39,7 +39,7 @@ function forNothing(
   });
   const spoken = set.policies.filter((policy) => policies?.includes(nameOf(policy)) ?? true);
   const idle = images.flatMap((image, index): readonly Remark[] => {
-    if ("digest" in image || spoken.length === 0) return [];
+    if ("digest" in image || spoken.length === 0 || spoken.some(isForeign)) return [];
     if (spoken.some((policy) => policy.images.some(({ glob }) => overlaps(glob, image.glob)))) return [];
     const message = `the exception ${name} excepts nothing: no policy speaks about images called ${image.glob}`;
     return [

@@ -1,7 +1,7 @@
 import { createPattern } from "../crypto/x509-identity.ts";
 import type { Path } from "../policy/document.ts";
 import type { Authority } from "../policy/policy.ts";
-import type { Remark, Subject } from "./remark.ts";
+import { isForeign, type Remark, type Subject } from "./remark.ts";
 import { indexOfName } from "./written.ts";
 
 /** Texts that have nothing in common: an expression that matches all of them matches everybody. */
@@ -25,10 +25,12 @@ interface Expectation {
   readonly field: string;
   readonly text: string;
   readonly isRegex: boolean;
+  /** A regular expression of policy-controller may match anywhere in a text. */
+  readonly isSearch: boolean;
   readonly place: string;
 }
 
-function expectationsOf({ written, at }: Subject, authority: Authority): readonly Expectation[] {
+function expectationsOf({ policy, written, at }: Subject, authority: Authority): readonly Expectation[] {
   if (authority.kind === "key") return [];
   const index = indexOfName(written.value, ["spec", "authorities"], authority.name);
   return authority.identities.flatMap((identity: object, position) =>
@@ -36,13 +38,13 @@ function expectationsOf({ written, at }: Subject, authority: Authority): readonl
       const text: unknown = Reflect.get(identity, field);
       if (typeof text !== "string") return [];
       const path: Path = ["authorities", index, authority.kind, "identities", position, field];
-      return [{ field, text, isRegex: field.endsWith("Regex"), place: at(...path) }];
+      return [{ field, text, isRegex: field.endsWith("Regex"), isSearch: isForeign(policy), place: at(...path) }];
     }),
   );
 }
 
-async function regexRemarks({ field, text, place }: Expectation): Promise<readonly Remark[]> {
-  const matches = await createPattern(text);
+async function regexRemarks({ field, text, place, isSearch }: Expectation): Promise<readonly Remark[]> {
+  const matches = await createPattern(text, isSearch ? "anywhere" : "whole");
   if (strangers.every(matches))
     return [
       {
@@ -52,12 +54,17 @@ async function regexRemarks({ field, text, place }: Expectation): Promise<readon
         advice: field.startsWith("issuer") ? "the issuer, exactly, in issuer" : "the identity, as exactly as can be",
       },
     ];
-  const wide = tooWide(text);
+  const wide = isSearch && !/^\^.*\$$/s.test(text) ? unanchored : tooWide(text);
   if (wide === undefined) return [];
   return [
     { code: "regex-too-wide", place, message: `${field} ${JSON.stringify(text)}: ${wide.why}`, advice: wide.advice },
   ];
 }
+
+const unanchored = {
+  why: "it may match anywhere in a name, also behind the host of somebody else",
+  advice: "^ at its start and $ at its end",
+};
 
 /** What lets in strangers by mistake. Expressions match the whole of a text, so that ends need no anchors. */
 function tooWide(text: string): { readonly why: string; readonly advice: string } | undefined {

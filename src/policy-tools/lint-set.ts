@@ -1,7 +1,7 @@
 import { canonicalAuthority } from "../policy/authority.ts";
 import type { PolicySet, TrustPolicy } from "../policy/policy.ts";
 import { covers, overlaps } from "./glob-language.ts";
-import { nameOf, type Remark, type Subject } from "./remark.ts";
+import { isForeign, nameOf, type Remark, type Subject } from "./remark.ts";
 
 type Named = Remark & { readonly policy: string };
 
@@ -25,6 +25,7 @@ function shadowed({ policies }: PolicySet, subjects: readonly Subject[]): readon
 }
 
 function shadows(general: TrustPolicy, specific: TrustPolicy): boolean {
+  if (isForeign(general) || isForeign(specific)) return false;
   if (general.mode !== "enforce" || general.match.length > 0) return false;
   if (general.namespace !== undefined && general.namespace !== specific.namespace) return false;
   const reaches = specific.images.every(({ glob }) =>

@@ -1,10 +1,11 @@
 import { predicateKinds } from "../formats/predicate-types.ts";
 import { suggestion } from "../policy/problem.ts";
-import type { Remark, Subject } from "./remark.ts";
+import { isForeign, type Remark, type Subject } from "./remark.ts";
 import { indexOfName } from "./written.ts";
 
 /** Authorities that decide nothing, keys that stand twice, and predicate types that nobody uses. */
 export function lintSigners(subject: Subject): readonly Remark[] {
+  if (isForeign(subject.policy)) return [];
   return [...unusedAuthorities(subject), ...sharedKeys(subject), ...predicateTypes(subject)];
 }
 

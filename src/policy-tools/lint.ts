@@ -28,13 +28,16 @@ export async function lintPolicies(set: PolicySet, cwd: string, now: number): Pr
       return remarks.flat().map((remark) => named(remark, nameOf(subject.policy)));
     }),
   );
+  const warnings = (set.warnings ?? []).map(({ place, what, expected = "" }) =>
+    named({ code: "foreign-construct", place, message: what, advice: expected }),
+  );
   const others = [...lintSet(set, subjects), ...lintExceptions(set, written, now)];
-  return [...each.flat(), ...others.map(({ policy, ...remark }) => named(remark, policy))].sort(byPlace);
+  return [...each.flat(), ...warnings, ...others.map(({ policy, ...remark }) => named(remark, policy))].sort(byPlace);
 }
 
-function named(remark: Remark, policy: string): Lint {
+function named(remark: Remark, policy?: string): Lint {
   const { code, place, message, advice } = remark;
-  return { code, level: lintLevels[code], place, policy, message, advice };
+  return { code, level: lintLevels[code], place, ...(policy === undefined ? {} : { policy }), message, advice };
 }
 
 /** By file, line and column. */

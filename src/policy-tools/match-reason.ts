@@ -1,6 +1,7 @@
 import { formatRepository, type ImageReference } from "../oci/reference.ts";
+import { namesOf } from "../policy/foreign/name-glob.ts";
 import { matchesGlob } from "../policy/glob.ts";
-import type { LabelSelector, ObjectContext, ObjectMatch, TrustPolicy } from "../policy/policy.ts";
+import type { ImagePattern, LabelSelector, ObjectContext, ObjectMatch, TrustPolicy } from "../policy/policy.ts";
 import { selects, selectsNamespace } from "../policy/selector.ts";
 
 type AnyObject = ObjectContext | undefined;
@@ -8,7 +9,7 @@ type AnyObject = ObjectContext | undefined;
 /** Why a policy that matches does: the glob that fits, the rule that holds, the glob that excludes. */
 export function whyMatched(policy: TrustPolicy, image: ImageReference, object: AnyObject): readonly string[] {
   const name = formatRepository(image);
-  const glob = policy.images.find((one) => matchesGlob(one.glob, name) && tagReason(one.tags, image) === undefined);
+  const glob = policy.images.find((one) => fitsName(one, image) && tagReason(one.tags, image) === undefined);
   const rule = policy.match.findIndex((match) => object !== undefined && matchReason(match, object) === undefined);
   const excluding = policy.exclude.find((one) => matchesGlob(one, name));
   return [
@@ -28,7 +29,7 @@ function matchSentence(rule: number, object: AnyObject): string {
 /** Why a policy does not speak about an image: of its images, of its namespace, or of each rule of `match`. */
 export function whyNot(policy: TrustPolicy, image: ImageReference, object: AnyObject): readonly string[] {
   const name = formatRepository(image);
-  const fitting = policy.images.filter(({ glob }) => matchesGlob(glob, name));
+  const fitting = policy.images.filter((one) => fitsName(one, image));
   if (fitting.length === 0) return [`images: none of ${list(policy.images.map(({ glob }) => glob))} fits ${name}`];
   if (fitting.every(({ tags }) => tagReason(tags, image) !== undefined))
     return fitting.map(({ tags }) => `images: ${tagReason(tags, image)}`);
@@ -38,6 +39,11 @@ export function whyNot(policy: TrustPolicy, image: ImageReference, object: AnyOb
   }
   if (object === undefined) return ["it does not apply"];
   return policy.match.map((match, index) => `match: rule ${index + 1} wants ${matchReason(match, object) ?? "less"}`);
+}
+
+function fitsName({ glob, speaksOf }: ImagePattern, image: ImageReference): boolean {
+  const names = speaksOf === "names" ? namesOf(image) : [formatRepository(image)];
+  return names.some((name) => matchesGlob(glob, name));
 }
 
 function tagReason(tags: readonly string[] | undefined, { tag }: ImageReference): string | undefined {

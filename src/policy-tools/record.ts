@@ -2,18 +2,19 @@ import type { Digest } from "../crypto/digest.ts";
 import { TrustError } from "../errors.ts";
 import { createEvidenceStore, type EvidenceStore } from "../evidence/store.ts";
 import { formats } from "../formats/index.ts";
-import { type Mirror, withMirrors } from "../oci/mirrors.ts";
+import { withMirrors } from "../oci/mirrors.ts";
 import { mapLimit } from "../oci/parallel.ts";
 import { formatReference, type ImageReference, type RepositoryName } from "../oci/reference.ts";
 import type { Registry } from "../oci/registry.ts";
+import type { Whereabouts } from "../policy/mirrors.ts";
 import { defaultSettings } from "../policy/settings.ts";
 import { createRecorder } from "./recorder.ts";
 import type { Recording } from "./recording.ts";
 
 export interface RecordRequest {
   readonly images: readonly ImageReference[];
-  /** Where images may be read instead; they are recorded under their own names. */
-  readonly mirrors?: readonly Mirror[] | undefined;
+  /** Where policies say that evidence may be read. What comes from a mirror is recorded under its own name. */
+  readonly whereabouts?: Whereabouts | undefined;
   /** Where signatures of all images are looked for, beside the image's own repository. */
   readonly signatureRepository?: RepositoryName | undefined;
   /** Milliseconds since 1970. */
@@ -35,12 +36,13 @@ const trust = { revision: "nobody", keys: [] };
  */
 export async function recordImages(registry: Registry, request: RecordRequest): Promise<Recording> {
   const { images, signatureRepository, now } = request;
-  const recorder = createRecorder(withMirrors(registry, request.mirrors ?? []));
+  const recorder = createRecorder(withMirrors(registry, request.whereabouts?.mirrors ?? []));
   const store = createEvidenceStore({
     registry: recorder.registry,
     settings: defaultSettings,
     formats,
     signatureRepository,
+    signaturesAt: request.whereabouts?.signaturesAt ?? [],
     now,
   });
   await mapLimit(images, imagesAtOnce, async (image) => {

@@ -8,6 +8,7 @@ export const lintLevels = {
   "exception-expired": "warning",
   "exception-for-nothing": "warning",
   "exclude-for-nothing": "warning",
+  "foreign-construct": "warning",
   "glob-never-matches": "warning",
   "glob-docker-hub": "note",
   "identity-never-matches": "warning",
@@ -33,7 +34,8 @@ export interface Lint {
   readonly level: "warning" | "note";
   /** `file:line:column`. */
   readonly place: string;
-  readonly policy: string;
+  /** Absent where it is about a document that is no policy by itself. */
+  readonly policy?: string;
   readonly message: string;
   /** What to write instead. */
   readonly advice: string;
@@ -55,6 +57,11 @@ export interface Subject {
   at(...path: Path): string;
   /** Milliseconds since 1970. */
   readonly now: number;
+}
+
+/** Whether a policy is of another language, which has rules of its own for names, expressions and counting. */
+export function isForeign({ anyOf, unusable, images }: TrustPolicy): boolean {
+  return anyOf === true || unusable !== undefined || images.some(({ speaksOf }) => speaksOf !== undefined);
 }
 
 /** `NAMESPACE/NAME` for a policy of one namespace, as exceptions call it. */

@@ -1,3 +1,4 @@
+import { alternativesOf } from "../policy/alternatives.ts";
 import { expectedOf } from "../policy/authority.ts";
 import { formatTime } from "../policy/facts.ts";
 import type { AttestationRequirement, Authority, Freshness, TrustPolicy } from "../policy/policy.ts";
@@ -5,8 +6,13 @@ import { decidesAlone } from "../policy/statics.ts";
 
 /** What an image must have to pass a policy, in words, one sentence for each thing. `now` in milliseconds since 1970. */
 export function needsOf(policy: TrustPolicy, now: number): readonly string[] {
+  if (policy.anyOf === true) {
+    const each = alternativesOf(policy).map((alternative) => needsOf(alternative, now).join("; and "));
+    return each.length === 1 ? each : ["any of:", ...each.map((need) => `  ${need}`)];
+  }
   const { attestations = [], condition, freshness, signedIdentity, platforms, revokedSignatures = [] } = policy;
   return [
+    ...(policy.unusable ?? []).map(({ name, reason }) => `${name} never passes: ${reason}`),
     ...signatureNeeds(policy, now),
     ...attestations.map(attestationNeed),
     ...(condition === undefined ? [] : [`the condition ${condition.expression.trim()} holds`]),
@@ -31,6 +37,7 @@ function signatureNeeds(policy: TrustPolicy, now: number): readonly string[] {
     return `${name} ${what}${message === undefined ? "" : `: ${message}`}`;
   });
   if (decidesAlone(policy) || threshold === 0) return fixed;
+  if (authorities.length === 0) return fixed;
   const who = authorities.map((authority) => authorityNeed(authority, now));
   if (who.length === 1 && threshold === 1) return [...fixed, ...who];
   const of = `${threshold} of ${authorities.length}, by as many distinct signers and owners:`;

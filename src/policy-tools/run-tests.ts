@@ -12,7 +12,7 @@ import { defaultSettings } from "../policy/settings.ts";
 import type { Verdict } from "../policy/verdict.ts";
 import { createVerifier } from "../verify.ts";
 import { maxEvidenceFileBytes, parseEvidence } from "./evidence-file.ts";
-import { mismatches, notRecorded } from "./expectation.ts";
+import { mismatches, notJudged } from "./expectation.ts";
 import { objectContextOf } from "./object.ts";
 import { mergeRecordings, type Recording } from "./recording.ts";
 import { replay } from "./replay.ts";
@@ -30,7 +30,7 @@ export interface CaseResult {
   readonly passed: boolean;
   /** What is unlike, in words. */
   readonly problems: readonly string[];
-  /** Why it could not be judged: the evidence lacks something. Then its verdict is none. */
+  /** Why it could not be judged: the evidence lacks something, or the program failed. Then its verdict is none. */
   readonly error?: Finding;
   readonly verdict: Verdict;
 }
@@ -93,7 +93,7 @@ async function runCase(file: PolicyTestFile, loaded: Loaded, one: TestCase, inde
   });
   const { image, object, namespace, namespaceLabels } = one;
   const verdict = await verifier.verify({ image, object: objectContextOf(object, { namespace, namespaceLabels }) });
-  const error = notRecorded(verdict);
+  const error = notJudged(verdict);
   const problems = error === undefined ? mismatches(one.expect, verdict) : [];
   const about = { file: file.name, place: file.placeOf(index), name: one.name, image };
   const passed = error === undefined && problems.length === 0;

@@ -4,7 +4,8 @@ import type { CaseResult } from "./run-tests.ts";
 /** A failing case in full: where it stands, what it expected, what it got, and why. Text that cannot steer a terminal. */
 export function failureText({ place, name, image, problems, error, verdict }: CaseResult): string {
   const head = `${oneLine(place, 300)}: ${oneLine(name, 300)}\n`;
-  if (error !== undefined) return `${head}  ${errorLine({ ...error, hint: recordHint(image) })}\n`;
+  if (error !== undefined)
+    return `${head}  ${errorLine(error.code === "EVIDENCE_NOT_RECORDED" ? { ...error, hint: recordHint(image) } : error)}\n`;
   const unlike = problems.map((problem) => `  ${oneLine(problem, 500)}\n`);
   return `${head}${unlike.join("")}${fullText(verdict).replace(/^(?=.)/gm, "    ")}`;
 }

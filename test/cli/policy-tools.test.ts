@@ -211,6 +211,31 @@ describe("trust policy explain", () => {
     expect(stdout).toContain("the default decides: deny");
   });
 
+  it("speaks of a ClusterImagePolicy as it is meant: any authority, short names", async () => {
+    const key = readFileSync(at("policies/examples/keys/example-ci.pub"), "utf8");
+    write("foreign.json", {
+      apiVersion: "policy.sigstore.dev/v1beta1",
+      kind: "ClusterImagePolicy",
+      metadata: { name: "foreign" },
+      spec: {
+        images: [{ glob: "nginx*" }],
+        authorities: [
+          { name: "one", key: { data: key }, source: [{ oci: "registry.example.com/signatures" }] },
+          { name: "two", key: { kms: "gcpkms://x" } },
+        ],
+      },
+    });
+    const { stdout } = await run("explain", "--policy", "foreign.json", "nginx:1", "--all");
+    expect(stdout).toContain("foreign, enforce: matches");
+    expect(stdout).toContain("images: nginx* fits");
+    expect(stdout).toContain("any of:");
+    expect(stdout).toContain("two never passes");
+    expect(stdout).toContain("signatures are looked for at registry.example.com/signatures, too");
+    expect((await run("explain", "--policy", "foreign.json", "redis:1", "--all")).stdout).toContain(
+      "none of nginx* fits",
+    );
+  });
+
   it("refuses what is no image or no object", async () => {
     expect((await explain("Not An Image")).code).toBe(2);
     write("two.yaml", "kind: Pod\n---\nkind: Pod\n");

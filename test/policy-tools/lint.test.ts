@@ -239,3 +239,31 @@ describe("policies together", () => {
     expect(await codes(policy({ mode: "warn" }))).toEqual(["nobody-enforces"]);
   });
 });
+
+describe("policies of policy-controller", () => {
+  const foreign = (authority: object, more: object = {}) => ({
+    apiVersion: "policy.sigstore.dev/v1beta1",
+    kind: "ClusterImagePolicy",
+    metadata: { name: "foreign" },
+    spec: { images: [{ glob: "registry.example.com/**" }], authorities: [authority], ...more },
+  });
+  const issuer = "https://token.actions.githubusercontent.com";
+  const keylessBy = (identity: object) =>
+    foreign({ keyless: { url: "https://fulcio.sigstore.dev", identities: [identity] } });
+
+  it("get no remarks about what only native policies do", async () => {
+    const { data } = keyOf().key as { data: string };
+    expect(await codes(foreign({ key: { data } }, { images: [{ glob: "nginx" }, { glob: "nginx*" }] }))).toEqual([]);
+  });
+
+  it("have expressions that match anywhere, which is said", async () => {
+    expect(await codes(keylessBy({ issuer, subjectRegExp: "https://github\\.com/acme/" }))).toEqual(["regex-too-wide"]);
+    expect(await codes(keylessBy({ issuer, subjectRegExp: "^https://github\\.com/acme/.*$" }))).toEqual([]);
+    expect(await codes(keylessBy({ issuer, subjectRegExp: "." }))).toEqual(["regex-matches-all"]);
+  });
+
+  it("have constructs that are not judged here, which is said", async () => {
+    const rule = { type: "cue", data: "x: 1" };
+    expect(await codes(foreign({ static: { action: "pass" } }, { policy: rule }))).toEqual(["foreign-construct"]);
+  });
+});

@@ -137,7 +137,11 @@ describe("recorded evidence", () => {
   it("is read through mirrors under the name that policies speak of", async () => {
     const image = refOf("orig:signed");
     const mirrors = [{ from: `${stage.host}/orig`, to: `${stage.host}/app` }];
-    const recording = await recordImages(stage.registry, { images: [image], mirrors, now: () => now });
+    const recording = await recordImages(stage.registry, {
+      images: [image],
+      whereabouts: { mirrors, signaturesAt: [] },
+      now: () => now,
+    });
     expect([...recording.repositories.keys()]).toEqual([`${stage.host}/orig`]);
     expect(recording.repositories.get(`${stage.host}/orig`)?.tags.get("signed")).toHaveProperty("value");
   });

@@ -109,12 +109,12 @@ const noKeys = {
 const marks = { matches: "✔", unknown: "?", excluded: "-", silent: "·" } as const;
 
 function formatExplained(output: Output, explained: Explained, all: boolean): string {
-  const { image, policies, summary, mirrors, verdict } = explained;
+  const { image, policies, summary, places, verdict } = explained;
   const shown = policies.filter(({ applies }) => all || applies !== "silent");
   const silent = policies.length - shown.length;
   const lines = [
     `${paint(output, "bold", plain(image))}\n  ${plain(summary)}\n`,
-    ...mirrors.map((mirror) => `  looked for first: ${plain(mirror)}\n`),
+    ...places.map((place) => `  ${plain(place)}\n`),
     ...shown.map((policy) => formatPolicy(output, policy)),
     ...(silent === 0
       ? []

@@ -1,6 +1,7 @@
 import { writeNewFiles } from "../../keys/files.ts";
 import { parseReference } from "../../oci/reference.ts";
-import { defineCommand } from "../command.ts";
+import type { Whereabouts } from "../../policy/mirrors.ts";
+import { type CommandContext, defineCommand } from "../command.ts";
 import { openTrustedRoot } from "../identity-options.ts";
 import { createProgress } from "../progress.ts";
 import { connect, registryOptions } from "../registry.ts";
@@ -33,7 +34,13 @@ export const command = defineCommand({
       summary: "where to write it, by custom NAME.evidence.json; replaced where it is there. Default: standard output",
       completes: "files",
     },
-    policy: { short: "p", value: "PATH", summary: "policies whose mirrors to use", many: true, completes: "files" },
+    policy: {
+      short: "p",
+      value: "PATH",
+      summary: "policies that say where else evidence is: mirrors, places of signatures",
+      many: true,
+      completes: "files",
+    },
     ...signatureRepositoryOption,
     ...registryOptions,
   },
@@ -41,13 +48,13 @@ export const command = defineCommand({
     const { io } = context;
     const references = images.map(parseReference);
     const registry = await connect(context, options);
-    const mirrors = await mirrorsOf(context, options.policy);
+    const whereabouts = await whereaboutsIn(context, options.policy);
     const { recordImages } = await import("../../policy-tools/record.ts");
     const { formatEvidence } = await import("../../policy-tools/evidence-file.ts");
     const progress = createProgress(context, "recording", images.length);
     const recording = await recordImages(registry, {
       images: references,
-      mirrors,
+      whereabouts,
       signatureRepository: signatureRepositoryOf(context, options["signature-repository"]),
       now: io.now,
       onImage: (image) => progress.step(image),
@@ -64,9 +71,11 @@ export const command = defineCommand({
   },
 });
 
-async function mirrorsOf(context: Parameters<typeof connect>[0], paths: readonly string[]) {
-  if (paths.length === 0) return [];
+/** Where the policies say that evidence is, all of them together. */
+async function whereaboutsIn(context: CommandContext, paths: readonly string[]): Promise<Whereabouts | undefined> {
+  if (paths.length === 0) return undefined;
   const { loadPolicies } = await import("../../policy/load.ts");
+  const { whereaboutsOf } = await import("../../policy/mirrors.ts");
   const { policies } = await loadPolicies(paths, context.io.folder, (name) => openTrustedRoot(context, name));
-  return policies.flatMap(({ mirrors = [] }) => mirrors);
+  return whereaboutsOf(policies.map((policy) => ({ policy, excluded: false })));
 }

@@ -46,7 +46,7 @@ export const command = defineCommand({
 
 function categoriesOf({ results, error }: TestResult): readonly ErrorCategory[] {
   const failing = results.filter(({ passed }) => !passed);
-  const cases = failing.map((result): ErrorCategory => (result.error === undefined ? "untrusted" : "config"));
+  const cases = failing.map((result): ErrorCategory => result.error?.category ?? "untrusted");
   // A file that cannot be used is invalid, whatever is wrong with it.
   return error === undefined ? cases : [...cases, "config"];
 }
@@ -94,7 +94,7 @@ function summaryOf(tested: readonly TestResult[], took: number): string {
   const parts = [
     `${passed} passed`,
     `${results.length - passed - errors} failed`,
-    ...(errors === 0 ? [] : [`${errors} without evidence`]),
+    ...(errors === 0 ? [] : [`${errors} not judged`]),
     ...(unusable === 0 ? [] : [`${unusable} ${unusable === 1 ? "file" : "files"} that cannot be used`]),
   ];
   return plain(
