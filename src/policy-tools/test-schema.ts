@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { errorCodes } from "../errors.ts";
-import { policyApiVersion } from "../policy/schema.ts";
+import { policyApiVersion, testKind } from "../policy/schema.ts";
 
 const path = z.string().min(1).max(1000);
 const text = z.string().min(1).max(1000);
@@ -67,7 +67,7 @@ const testCase = z
 export const policyTest = z
   .strictObject({
     apiVersion: z.literal(policyApiVersion).default(policyApiVersion),
-    kind: z.literal("PolicyTest"),
+    kind: z.literal(testKind),
     metadata: z
       .strictObject({ name: text, labels: labels.optional(), annotations: labels.optional() })
       .optional()

@@ -4,7 +4,7 @@ import { toTrustException } from "./exception-rules.ts";
 import { isForeign } from "./foreign/kinds.ts";
 import { describeValue, type Problem, suggestion } from "./problem.ts";
 import { type ParsedPolicies, toTrustPolicy } from "./rules.ts";
-import { plannedKinds, policyApiVersion, policyKinds } from "./schema.ts";
+import { policyApiVersion, policyKinds, testKind } from "./schema.ts";
 import { shapeProblems } from "./shape-problems.ts";
 
 /**
@@ -29,12 +29,6 @@ export async function parsePolicies(
     warnings: read.flatMap(({ warnings = [] }) => warnings),
     problems: [...problems, ...read.flatMap((result) => result.problems)].sort(byPlace),
   };
-}
-
-/** The same for a document that is at hand as values, such as an object of a cluster: there is no place in a file to name. */
-export function parsePolicyDocument(value: unknown, openRoot: PolicySources["openRoot"]): Promise<ParsedPolicies> {
-  const nowhere = () => "";
-  return readPolicy({ value, placeOf: nowhere, placeWithin: nowhere, placeOfKey: nowhere }, { openRoot });
 }
 
 /** The same for a document that is at hand as values, such as an object of a cluster: there is no place in a file to name. */
@@ -79,8 +73,8 @@ function schemaOf(document: SourceDocument): (typeof policyKinds)[keyof typeof p
   if (isPolicyKind(kind)) return policyKinds[kind];
   if (kind === undefined) return { place: document.placeOf([]), what: "kind is missing", expected };
   const place = document.placeOf(["kind"]);
-  if (typeof kind === "string" && plannedKinds.includes(kind))
-    return { place, what: `the kind ${kind} is part of the format, but this version cannot read it`, expected };
+  if (kind === testKind)
+    return { place, what: `a ${testKind} is no policy, and is kept in a folder of its own`, expected, found: kind };
   const question = typeof kind === "string" ? suggestion(kind, kinds) : "";
   return { place, what: `not a kind of policy that can be read${question}`, expected, found: describeValue(kind) };
 }

@@ -29,8 +29,8 @@ export const plannedFields: Readonly<Record<string, readonly string[]>> = {
   "spec.authorities.key": ["secretRef", "kms"],
 };
 
-/** Kinds that the format names but this version cannot read. */
-export const plannedKinds: readonly string[] = ["PolicyTest"];
+/** The kind of the files that `trust policy test` reads. */
+export const testKind = "PolicyTest";
 
 const metadata = {
   name: objectName.describe("Name of the policy, unique among the policies loaded together."),
