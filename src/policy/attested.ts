@@ -32,8 +32,9 @@ const maxExplained = 20;
  * Decides one requirement. Pure. The steps:
  * 1. The attestations of that type about the image, by one of the authorities. What others attest is not looked at.
  * 2. Without those that do not count: revoked, expired, by a key whose time is over.
- * 3. `latest`: of the rest the youngest, by verified time, else by the time that was signed, and with it every one of
- *    which no time says how old it is; all of them must meet what follows. `any`: one of the rest must.
+ * 3. `latest`: of the rest the youngest, by verified time, else by the time that was signed, and with it the youngest by
+ *    all times, and every one of which no time says how old it is; all of them must meet what follows. `any`: one of
+ *    the rest must.
  * 4. Not older than `maxAge`, by the earliest time there is; one without any fails.
  * 5. The condition holds. What cannot be evaluated does not.
  */
@@ -87,11 +88,20 @@ function timeOfEntry({ attestation, proof }: Entry): number | undefined {
   return created === undefined || Number.isNaN(created) ? predicateTime(attestation) : created;
 }
 
+/**
+ * By verified time, and by what was signed or verified first: anybody may have an old attestation witnessed once more, which
+ * proves that it was there by then, and not that nothing younger is.
+ */
 function latestOf(entries: readonly Entry[]): readonly Entry[] {
   if (entries.length === 1) return entries;
-  const timed = entries.map((entry) => ({ entry, time: timeOfEntry(entry) }));
-  const newest = Math.max(...timed.map(({ time }) => time ?? Number.NEGATIVE_INFINITY));
-  return timed.filter(({ time }) => time === undefined || time === newest).map(({ entry }) => entry);
+  const newest = new Set([...newestBy(entries, timeOfEntry), ...newestBy(entries, createdOf)]);
+  return entries.filter((entry) => newest.has(entry));
+}
+
+function newestBy(entries: readonly Entry[], timeIn: (entry: Entry) => number | undefined): readonly Entry[] {
+  const times = entries.map(timeIn).map((time) => (Number.isNaN(time) ? undefined : time));
+  const newest = Math.max(...times.map((time) => time ?? Number.NEGATIVE_INFINITY));
+  return entries.filter((_, index) => times[index] === undefined || times[index] === newest);
 }
 
 /** The earliest of all times that were signed or verified: nothing is younger than any of them. */

@@ -37,6 +37,16 @@ describe("an attestation that is asked for", () => {
     ]);
   });
 
+  it("does not become the latest by a timestamp that anybody had made of it since", async () => {
+    const condition = "predicate.findings == 0";
+    const good = { Timestamp: "2026-04-01T00:00:00Z", findings: 0 };
+    const bad = { Timestamp: "2026-05-01T00:00:00Z", findings: 7 };
+    const old = await attestationBy(ci, good, { signedAt: "2026-05-31T00:00:00Z" });
+    const latest = await attestationBy(ci, bad, { signedAt: "2026-05-01T00:00:00Z" });
+    expect((await judged({ condition }, [old])).passed).toBe(true);
+    expect(await judged({ condition }, [old, latest])).toMatchObject({ passed: false, codes: ["CONDITION_NOT_MET"] });
+  });
+
   it("meets no condition where it has more values than can be made of it", async () => {
     const condition = "predicate.a == 1 && size(predicate.l) > 1";
     const l = (length: number) => Array.from({ length }, () => 0);
