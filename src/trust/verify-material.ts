@@ -53,7 +53,8 @@ export interface ProvedMaterial {
  * 4. Log entries are in logs of the root, at times when these were to be believed (4.2.2, 4.6).
  * 5. Each entry is about this signature, this signer, this content (4.4).
  *
- * With a plain key steps 2 and 3 fall away. Evidence of witnesses that the root does not know counts as absent; evidence
+ * Timestamps and promises are verified at the same time, and so are 2 and 3 beside 4; what is refused is the same as one after
+ * the other. With a plain key steps 2 and 3 fall away. Evidence of witnesses that the root does not know counts as absent; evidence
  * that names one it knows must verify. Last, the minima of the root are held against distinct operators. The caller goes on
  * with signature (4.5) and identity. Throws `TIMESTAMP_INVALID`, `LOG_ENTRY_INVALID`, `CERTIFICATE_*`, `SCT_INVALID`,
  * `LOG_PROOF_INVALID`, `LOG_ENTRY_MISMATCH` or `EVIDENCE_MISSING`: each step has its own.
