@@ -40,9 +40,10 @@ function tooMany(items: readonly { readonly source: string }[]): readonly Proble
 }
 
 function samePolicies(policies: readonly TrustPolicy[]): readonly Problem[] {
-  return sameNames(policies, nameOf, ({ namespace, name }) =>
-    namespace === undefined ? `ClusterTrustPolicy ${name}` : `TrustPolicy ${name} of ${namespace}`,
-  );
+  return sameNames(policies, nameOf, ({ namespace, name, images }) => {
+    if (namespace !== undefined) return `TrustPolicy ${name} of ${namespace}`;
+    return images[0].speaksOf === "names" ? `ClusterImagePolicy ${name}` : `ClusterTrustPolicy ${name}`;
+  });
 }
 
 function sameExceptions(exceptions: readonly TrustException[]): readonly Problem[] {
