@@ -97,10 +97,14 @@ async function signIn(
   });
 }
 
+const gitlabHint =
+  "Give the job a token in .gitlab-ci.yml, id_tokens: { SIGSTORE_ID_TOKEN: { aud: sigstore } }, or sign with --key KEY";
+
 function nobody({ io }: CommandContext): TrustError {
   const asked = io.prompt === undefined ? "a terminal to sign in on" : "a person who signs in (not in CI)";
   return new TrustError("IDENTITY_TOKEN_NOT_FOUND", "there is neither a key nor an identity to sign with", {
     expected: [...ambientSources, asked].join("; "),
     found: "none of them",
+    ...(io.env["GITLAB_CI"] === "true" && { hint: gitlabHint }),
   });
 }

@@ -1,4 +1,4 @@
-import { asTrustError, exitCodes } from "../errors.ts";
+import { asTrustError, errorCodes, exitCodes, TrustError } from "../errors.ts";
 import { type Command, createContext } from "./command.ts";
 import { type Found, findCommand } from "./find.ts";
 import type { Io } from "./io.ts";
@@ -52,8 +52,16 @@ async function runCommand(command: Command, rest: readonly string[], io: Io): Pr
   if (parsed.kind === "help") return showHelp(command, io);
   const context = createContext(io, parsed.globals);
   // The parser has checked the values against the same data that types them.
-  const code = await command.run(context, parsed.args as never, parsed.options as never);
+  const running = command.run(context, parsed.args as never, parsed.options as never);
+  const code = await running.catch((error: unknown) => Promise.reject(namingCommand(error, command)));
   return io.signal.aborted && command.serves !== true ? interruptedCode(io.signal) : (code ?? 0);
+}
+
+/** With the command's own name in the place of COMMAND, where an error knows no better hint. */
+function namingCommand(error: unknown, { name }: Command): unknown {
+  if (!(error instanceof TrustError) || error.code !== "USAGE" || error.hint !== errorCodes.USAGE.hint) return error;
+  const { code, message, expected, found, hint } = error;
+  return new TrustError(code, message, { expected, found, hint: hint.replace("COMMAND", name), cause: error });
 }
 
 /** As shells count it: 128 and the number of the signal. */

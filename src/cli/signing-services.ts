@@ -10,6 +10,7 @@ import { fulcioSigner } from "../keys/fulcio.ts";
 import type { Signer } from "../keys/signer.ts";
 import { createServiceClient, type ServiceClient } from "../oci/service.ts";
 import { defaultTrustRoot } from "../trust/embedded.ts";
+import { withCode } from "../trust/fields.ts";
 import { openTrustRoot } from "../trust/open.ts";
 import { openSigningConfig } from "../trust/open-signing-config.ts";
 import { parseSigningConfig, type Service, type SigningConfig, selectServices } from "../trust/signing-config.ts";
@@ -183,8 +184,10 @@ const noServices: SigningConfig = {
 async function configOf(context: CommandContext, flags: SigningRequest["flags"]): Promise<SigningConfig> {
   const path = flags["signing-config"];
   const root = flags["trusted-root"];
-  if (path !== undefined)
-    return parseSigningConfig(await readSmallFile(context.resolvePath(path), "the signing configuration", maxConfig));
+  if (path !== undefined) {
+    const bytes = await readSmallFile(context.resolvePath(path), "the signing configuration", maxConfig);
+    return withCode("SIGNING_CONFIG_INVALID", () => parseSigningConfig(bytes), path);
+  }
   const stored = await openSigningConfig(root, trustRootContext(context));
   if (stored !== undefined) return stored;
   if (root === defaultTrustRoot) return publicGoodServices;
@@ -233,10 +236,7 @@ async function issuersIn(root: TrustRoot, leaf: Certificate): Promise<readonly C
     "CERTIFICATE_UNTRUSTED",
     `the certificate leads to no authority of the trust root ${root.name}`,
     {
-      expected: root.certificateAuthorities
-        .map(({ uri }) => uri)
-        .join(", ")
-        .slice(0, 300),
+      expected: [...new Set(root.certificateAuthorities.map(({ uri }) => uri))].join(", ").slice(0, 300),
       found: leaf.issuer.text.slice(0, 200),
       hint: "Name the trust root of the services that sign with --trusted-root",
     },

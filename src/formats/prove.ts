@@ -117,7 +117,7 @@ export async function findSigner(
   }
   const expected =
     trust.keys.length === 0
-      ? "no key is trusted"
+      ? "no signature by a key: none is trusted"
       : trust.keys
           .slice(0, 5)
           .map((key) => shortKeyId(key.keyId))

@@ -12,7 +12,14 @@ export const fileKeys: KeyProvider = {
     return openKeyText(await readKey(reference, context), `key file ${reference}`, context.password);
   },
   async publicKeys(reference, context) {
-    return parsePublicKeys(await readKey(reference, context));
+    const text = await readKey(reference, context);
+    try {
+      return parsePublicKeys(text);
+    } catch (cause) {
+      if (!(cause instanceof TrustError)) throw cause;
+      const { code, message, expected, found, hint } = cause;
+      throw new TrustError(code, `${reference}: ${message}`, { expected, found, hint, cause });
+    }
   },
 };
 

@@ -2,6 +2,7 @@ import type { Certificate } from "../crypto/x509.ts";
 import { identitiesOf } from "../crypto/x509-identity.ts";
 import { TrustError } from "../errors.ts";
 import { type Backing, countAs, type SignerIdentity, type VerifiedSignature } from "../formats/format.ts";
+import { statedClaims } from "./keyless-identity.ts";
 import type { Authority, CertificateAuthority, KeyAuthority, KeylessAuthority } from "./policy.ts";
 
 /** A proof that is by an authority. */
@@ -112,6 +113,15 @@ function whoMaySign(authority: Authority): readonly string[] {
       );
   }
 }
+
+/** What the certificate of a proof says where an authority asks for claims; nothing where it asks for none. */
+export function claimedFor(authority: Authority, { backings = [] }: Pick<VerifiedSignature, "backings">): string {
+  if (authority.kind !== "keyless") return "";
+  const certificate = backings.find(({ trust }) => trust === authority.root.revision)?.certificate;
+  return certificate === undefined ? "" : statedClaims(authority.identities, certificate).slice(0, maxClaimed);
+}
+
+const maxClaimed = 500;
 
 function wanted(text: string | undefined, regex: string | undefined): string {
   return text ?? (regex === undefined ? "anybody" : `/${regex}/`);

@@ -1,6 +1,6 @@
 import { type ErrorCode, errorCodes, type Finding } from "../errors.ts";
 import { countAttestation } from "../formats/format.ts";
-import { countedFor, expectedOf } from "./authority.ts";
+import { claimedFor, countedFor, expectedOf } from "./authority.ts";
 import { objectionTo } from "./counting.ts";
 import type { EvaluationFacts } from "./facts.ts";
 import type { Authority, TrustPolicy } from "./policy.ts";
@@ -79,7 +79,7 @@ function explainAuthority(policy: TrustPolicy, authority: Authority, facts: Eval
   if (own.length > 0) return own.filter((item, index) => own.findIndex((other) => saysSame(item, other)) === index);
   if (facts.proofs.length === 0 && facts.findings.length === 0)
     return [finding("NO_SIGNATURE", "the image has no signature", expected, "none", authority.name)];
-  const found = describeSignatures(facts);
+  const found = describeSignatures(authority, facts);
   return [finding("SIGNER_NOT_TRUSTED", `not signed by ${authority.name}`, expected, found, authority.name)];
 }
 
@@ -91,13 +91,16 @@ const maxExplained = 20;
 const maxDescribed = 5;
 
 /** Who signed instead, as far as it is proved, and what is said of the rest. */
-function describeSignatures({ proofs, findings }: EvaluationFacts): string {
-  const others = proofs.map(({ signer }) =>
-    signer.kind === "key"
-      ? `a signature by key ${signer.keyId.slice(0, 16)}`
-      : `a signature by ${signer.subject} of ${signer.issuer}`,
+function describeSignatures(authority: Authority, { proofs, findings }: EvaluationFacts): string {
+  const others = proofs.map((proof) =>
+    proof.signer.kind === "key"
+      ? `a signature by key ${proof.signer.keyId.slice(0, 16)}`
+      : `a signature by ${proof.signer.subject} of ${proof.signer.issuer}${claimedFor(authority, proof)}`,
   );
-  const unproved = findings.map(({ found, code }) => found ?? code);
+  // What else was found is only of use beside what was expected of it; the code says more.
+  const unproved = findings.map(({ found = "", code }) =>
+    /^(?:an? (?:signature|attestation)|predicateType)\b/.test(found) ? found : code,
+  );
   return [...new Set([...others, ...unproved])].slice(0, maxDescribed).join("; ");
 }
 

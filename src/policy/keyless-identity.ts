@@ -36,6 +36,14 @@ export function identityOf(
   };
 }
 
+/** What a proved certificate says where identities ask for claims, for findings; nothing where none of them does. */
+export function statedClaims(identities: readonly Rule[], certificate: Certificate): string {
+  const names = new Set(identities.flatMap((rule) => Object.keys(rule.claims ?? {})));
+  const claims = claimsOf(certificate);
+  const stated = [...names].map((name) => [name, Object.hasOwn(claims, name) ? Reflect.get(claims, name) : null]);
+  return names.size === 0 ? "" : ` with ${JSON.stringify(Object.fromEntries(stated))}`;
+}
+
 /** Without an expectation everything is as wanted: the schema has seen to it that not all of them are missing. */
 async function createTest(text: string | undefined, regex: string | undefined): Promise<(value: string) => boolean> {
   if (text !== undefined) return (value) => value === text;

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { TrustError } from "../errors.ts";
 import { embeddedTrustRoot, knownRepository } from "./embedded.ts";
+import { withCode } from "./fields.ts";
 import { parseTrustRoot } from "./parse.ts";
 import { isRootName, parseStoredRoot, type StoredRoot } from "./stored-root.ts";
 import type { TrustRoot, TrustRootSource } from "./trust-root.ts";
@@ -49,7 +50,8 @@ export async function openTrustRoot(nameOrPath: string, context: TrustRootContex
 async function openFile(path: string, { resolvePath, readFile }: TrustRootContext): Promise<TrustRoot> {
   if (!/[/\\]|\.json$/.test(path)) throw notFound(path);
   const bytes = await readFile(resolvePath(path), "the trust root", maxRootBytes);
-  return parseTrustRoot(bytes, { name: path, source: { kind: "file", path } });
+  const root = () => parseTrustRoot(bytes, { name: path, source: { kind: "file", path } });
+  return withCode("TRUST_ROOT_INVALID", root, path);
 }
 
 /** The root that the user keeps under a name; undefined where there is none. Throws `TRUST_ROOT_INVALID`. */
