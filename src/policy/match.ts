@@ -1,6 +1,6 @@
 import { formatRepository, type ImageReference } from "../oci/reference.ts";
 import type { TrustException } from "./exception.ts";
-import { namesOf } from "./foreign/name-glob.ts";
+import { nameGroupsOf } from "./foreign/name-glob.ts";
 import { type CompiledGlob, compileGlob, matchesCompiled, matchesGlob } from "./glob.ts";
 import type { ImagePattern, ObjectContext, ObjectMatch, PolicySet, TrustPolicy } from "./policy.ts";
 import { selects, selectsNamespace } from "./selector.ts";
@@ -83,9 +83,18 @@ function compiled(set: PolicySet): readonly CompiledPolicy[] {
 /** A tag beside a digest is matched as a tag; a digest without one could be under any tag, so it matches every `tags`. */
 function matchesImage(image: CompiledImage, name: string, ref: ImageReference): boolean {
   const { tag } = ref;
-  if (image.speaksOf === "names") return namesOf(ref).some((one) => matchesCompiled(image.name, one));
+  if (image.speaksOf === "names") return matchesName(image.name, ref);
   if (!matchesCompiled(image.name, name)) return false;
   return image.tags === undefined || tag === undefined || matchesAny(image.tags, tag);
+}
+
+/** One of the names is enough. */
+function matchesName(glob: CompiledGlob, ref: ImageReference): boolean {
+  return nameGroupsOf(ref).some(({ base, names }) => {
+    // What begins otherwise than all of them is told once.
+    if (glob.prefix.length <= base.length && !base.startsWith(glob.prefix)) return false;
+    return names.some((one) => matchesCompiled(glob, one));
+  });
 }
 
 /** Whether something holds; `unknown` where what it depends on is not known. */

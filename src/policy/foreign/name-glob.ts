@@ -26,20 +26,31 @@ function invalid(what: string, expected: string, found: string): TrustError {
   return new TrustError("POLICY_INVALID", what, { expected, found: JSON.stringify(found.slice(0, 200)) });
 }
 
-const known = new WeakMap<ImageReference, readonly string[]>();
+/** Names that begin alike, and what they begin with. */
+export interface NameGroup {
+  readonly base: string;
+  readonly names: readonly string[];
+}
+
+const known = new WeakMap<ImageReference, readonly NameGroup[]>();
 
 /**
  * All names that globs may mean an image by: the whole one with tag, with digest, and with both, and for images of Docker
  * Hub the shorter ones people write. policy-controller matches the one that the object happens to have; here how a name is
  * written makes no difference, so that a policy can be missed by no spelling.
  */
-export function namesOf(ref: ImageReference): readonly string[] {
-  const names = known.get(ref) ?? spell(ref);
-  known.set(ref, names);
-  return names;
+export function nameGroupsOf(ref: ImageReference): readonly NameGroup[] {
+  const groups = known.get(ref) ?? spell(ref);
+  known.set(ref, groups);
+  return groups;
 }
 
-function spell({ registry, repository, tag, digest }: ImageReference): readonly string[] {
+/** The names alone. */
+export function namesOf(ref: ImageReference): readonly string[] {
+  return nameGroupsOf(ref).flatMap(({ names }) => names);
+}
+
+function spell({ registry, repository, tag, digest }: ImageReference): readonly NameGroup[] {
   const official = repository.startsWith("library/") ? [repository.slice("library/".length)] : [];
   const bases =
     registry === dockerHub
@@ -49,5 +60,5 @@ function spell({ registry, repository, tag, digest }: ImageReference): readonly 
   const digested = digest === undefined ? [] : [...tagged.map((text) => `${text}@${digest}`), `@${digest}`];
   // What has no tag written is `latest`.
   const ends = [...tagged, ...digested, ...(tag === "latest" ? [""] : [])];
-  return bases.flatMap((base) => ends.map((end) => `${base}${end}`));
+  return bases.map((base) => ({ base, names: ends.map((end) => `${base}${end}`) }));
 }
