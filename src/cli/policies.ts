@@ -158,7 +158,7 @@ export async function openState(context: CommandContext, file: string | undefine
 }
 
 /** This machine is where the user is; other addresses of its kind, such as a cloud's metadata, only when named. */
-async function allowFromCommandLine(allowed: readonly string[]): Promise<AllowAddress> {
+export async function allowFromCommandLine(allowed: readonly string[]): Promise<AllowAddress> {
   const named = allowed.length === 0 ? undefined : (await import("../../webhook/addresses.ts")).allowAddresses(allowed);
   let others = named;
   return (address, host) => {

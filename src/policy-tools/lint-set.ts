@@ -1,5 +1,5 @@
 import { canonicalAuthority } from "../policy/authority.ts";
-import type { PolicySet, TrustPolicy } from "../policy/policy.ts";
+import type { Authority, PolicySet, TrustPolicy } from "../policy/policy.ts";
 import { covers, overlaps } from "./glob-language.ts";
 import { isForeign, nameOf, type Remark, type Subject } from "./remark.ts";
 
@@ -28,14 +28,14 @@ function shadows(general: TrustPolicy, specific: TrustPolicy): boolean {
   if (isForeign(general) || isForeign(specific)) return false;
   if (general.mode !== "enforce" || general.match.length > 0) return false;
   if (general.namespace !== undefined && general.namespace !== specific.namespace) return false;
+  if (general.statics !== undefined || general.authorities.length === 0) return false;
+  if (general.threshold < specific.threshold || asksForMore(specific)) return false;
+  const trusted = new Set(specific.authorities.map(meaning));
+  if (!general.authorities.every((authority) => trusted.has(meaning(authority)))) return false;
   const reaches = specific.images.every(({ glob }) =>
     general.images.some((image) => image.tags === undefined && covers(image.glob, glob)),
   );
-  if (!reaches || general.threshold < specific.threshold || asksForMore(specific)) return false;
-  if (general.exclude.some((glob) => leavesToOthers(glob, specific))) return false;
-  if (general.statics !== undefined || general.authorities.length === 0) return false;
-  const trusted = new Set(specific.authorities.map(meaning));
-  return general.authorities.every((authority) => trusted.has(meaning(authority)));
+  return reaches && !general.exclude.some((glob) => leavesToOthers(glob, specific));
 }
 
 /** Whether an exclusion lets something pass that the other policy would judge. */
@@ -51,10 +51,20 @@ function asksForMore(policy: TrustPolicy): boolean {
   );
 }
 
+const meanings = new WeakMap<Authority, string>();
+
 /** Under another name an authority is the same; under another owner it may count beside others. */
-function meaning(authority: TrustPolicy["authorities"][number]): string {
-  const { name, owner = name, ...rest } = canonicalAuthority(authority) as { name: string; owner?: string };
-  return JSON.stringify([authority.owner === undefined ? "" : owner, Object.entries(rest).sort()]);
+function meaning(authority: Authority): string {
+  const known = meanings.get(authority);
+  if (known !== undefined) return known;
+  const {
+    name: _,
+    owner,
+    ...rest
+  } = canonicalAuthority(authority) as { readonly name: string; readonly owner?: string };
+  const made = JSON.stringify([owner ?? "", Object.entries(rest).sort()]);
+  meanings.set(authority, made);
+  return made;
 }
 
 /** An image that only policies that warn speak about falls to the default, which denies. */

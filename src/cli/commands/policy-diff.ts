@@ -1,11 +1,13 @@
 import { exitCodeOf, TrustError } from "../../errors.ts";
+import { createHttpRegistry } from "../../oci/http-registry.ts";
 import type { Registry } from "../../oci/registry.ts";
 import { type Change, changes, type ImageDiff } from "../../policy-tools/diff.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { openTrustedRoot } from "../identity-options.ts";
+import { allowFromCommandLine, policyOptions } from "../policies.ts";
 import { formatTable, printError } from "../print.ts";
 import { createProgress } from "../progress.ts";
-import { connect, type RegistryFlags, registryOptions } from "../registry.ts";
+import { connectionOf, type RegistryFlags, registryOptions } from "../registry.ts";
 import { createResults } from "../results.ts";
 import { signatureRepositoryOf, signatureRepositoryOption } from "../signature-repository.ts";
 
@@ -65,6 +67,7 @@ export const command = defineCommand({
       choices: ["deny", "warn", "allow"],
       default: "deny",
     },
+    "allow-registry": policyOptions["allow-registry"],
     ...signatureRepositoryOption,
     ...registryOptions,
   },
@@ -102,10 +105,14 @@ export const command = defineCommand({
 
 async function evidenceOf(
   context: CommandContext,
-  options: RegistryFlags & { readonly evidence: readonly string[] },
+  options: RegistryFlags & { readonly evidence: readonly string[]; readonly "allow-registry": readonly string[] },
   found: Awaited<ReturnType<typeof import("../diff-subjects.ts")["readSubjects"]>>["recordings"],
 ): Promise<Registry> {
-  if (found.length === 0 && options.evidence.length === 0) return connect(context, options);
+  if (found.length === 0 && options.evidence.length === 0) {
+    // Whoever may write an object chooses what is asked for.
+    const allowAddress = await allowFromCommandLine(options["allow-registry"]);
+    return createHttpRegistry({ ...(await connectionOf(context, options)), allowAddress });
+  }
   const { readEvidence } = await import("../../policy-tools/run-tests.ts");
   const { mergeRecordings } = await import("../../policy-tools/recording.ts");
   const { replay } = await import("../../policy-tools/replay.ts");
