@@ -1,6 +1,7 @@
 import { formatRepository, type ImageReference } from "../oci/reference.ts";
-import { namesOf } from "../policy/foreign/name-glob.ts";
 import { matchesGlob } from "../policy/glob.ts";
+import { matchPolicies } from "../policy/match.ts";
+import { nonEmpty } from "../policy/non-empty.ts";
 import type { ImagePattern, LabelSelector, ObjectContext, ObjectMatch, TrustPolicy } from "../policy/policy.ts";
 import { selects, selectsNamespace } from "../policy/selector.ts";
 
@@ -9,7 +10,7 @@ type AnyObject = ObjectContext | undefined;
 /** Why a policy that matches does: the glob that fits, the rule that holds, the glob that excludes. */
 export function whyMatched(policy: TrustPolicy, image: ImageReference, object: AnyObject): readonly string[] {
   const name = formatRepository(image);
-  const glob = policy.images.find((one) => fitsName(one, image) && tagReason(one.tags, image) === undefined);
+  const glob = policy.images.find((one) => fitsName(one, image, policy) && tagReason(one.tags, image) === undefined);
   const rule = policy.match.findIndex((match) => object !== undefined && matchReason(match, object) === undefined);
   const excluding = policy.exclude.find((one) => matchesGlob(one, name));
   return [
@@ -29,7 +30,7 @@ function matchSentence(rule: number, object: AnyObject): string {
 /** Why a policy does not speak about an image: of its images, of its namespace, or of each rule of `match`. */
 export function whyNot(policy: TrustPolicy, image: ImageReference, object: AnyObject): readonly string[] {
   const name = formatRepository(image);
-  const fitting = policy.images.filter((one) => fitsName(one, image));
+  const fitting = policy.images.filter((one) => fitsName(one, image, policy));
   if (fitting.length === 0) return [`images: none of ${list(policy.images.map(({ glob }) => glob))} fits ${name}`];
   if (fitting.every(({ tags }) => tagReason(tags, image) !== undefined))
     return fitting.map(({ tags }) => `images: ${tagReason(tags, image)}`);
@@ -41,9 +42,10 @@ export function whyNot(policy: TrustPolicy, image: ImageReference, object: AnyOb
   return policy.match.map((match, index) => `match: rule ${index + 1} wants ${matchReason(match, object) ?? "less"}`);
 }
 
-function fitsName({ glob, speaksOf }: ImagePattern, image: ImageReference): boolean {
-  const names = speaksOf === "names" ? namesOf(image) : [formatRepository(image)];
-  return names.some((name) => matchesGlob(glob, name));
+/** Whether the name fits a pattern, whatever the tag; as matching itself has it, in each language of policies. */
+function fitsName({ glob, speaksOf }: ImagePattern, image: ImageReference, { namespace: _, ...policy }: TrustPolicy) {
+  const images = nonEmpty([{ glob, ...(speaksOf === undefined ? {} : { speaksOf }) }]);
+  return matchPolicies({ policies: [{ ...policy, images, match: [] }], revision: "" }, image).length > 0;
 }
 
 function tagReason(tags: readonly string[] | undefined, { tag }: ImageReference): string | undefined {
