@@ -1,4 +1,4 @@
-import { type PolicyWatch, type PolicyWatchOptions, watchPolicies } from "../src/index.ts";
+import { type PolicySet, type PolicyWatch, type PolicyWatchOptions, watchPolicies } from "../src/index.ts";
 import type { Log } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 
@@ -22,9 +22,11 @@ export interface PolicyOptions {
 export async function followPolicies({ metrics, log, now, ...where }: PolicyOptions): Promise<PolicyWatch> {
   const watch = await watchPolicies({
     ...where,
-    onChange({ policies, revision }) {
+    onChange(set) {
+      const { policies, revision } = set;
       metrics.policiesLoaded(policies.length, now());
       log.info({ policies: policies.length, revision }, "policies changed");
+      tellWarnings(log, set);
     },
     onError({ code, message, expected, found }) {
       metrics.policiesFailed();
@@ -32,5 +34,14 @@ export async function followPolicies({ metrics, log, now, ...where }: PolicyOpti
     },
   });
   metrics.policiesLoaded(watch.current().policies.length, now());
+  tellWarnings(log, watch.current());
   return watch;
+}
+
+const maxTold = 50;
+
+/** What took effect otherwise than its author may think: policies of others that ask for what is not judged here. */
+function tellWarnings(log: Log, { warnings = [] }: PolicySet): void {
+  for (const { place, what, expected } of warnings.slice(0, maxTold))
+    log.warn({ place, what, expected }, "policy warning");
 }
