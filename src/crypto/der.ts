@@ -191,7 +191,11 @@ function checkTree(node: DerNode, depth: number): void {
   else if (tagClass !== 0x80)
     throw derError(node, "a tag is of an unknown class", "universal or context-specific", tagName(node.tag));
   if ((node.tag & constructedBit) === 0) return;
-  for (const child of derChildren(node)) checkTree(child, depth + 1);
+  for (let at = node.content; at < node.end; ) {
+    const child = readHeader(node.source, at, node.end);
+    checkTree(child, depth + 1);
+    at = child.end;
+  }
 }
 
 /** The form of each primitive; the readers in der-values.ts may then rely on it for universal tags. */

@@ -4,7 +4,7 @@ import { isUtf8 } from "node:buffer";
 export class StrictJsonError extends Error {}
 
 /** Characters of a string that are looked at one by one before a piece is tried. */
-const shortText = 256;
+const shortText = 4096;
 const pieceLength = 4096;
 const special = /["\\\u0000-\u001f]/;
 
