@@ -1,6 +1,7 @@
 import { TrustError } from "../../errors.ts";
 
-const providers = ["awskms://", "azurekms://", "hashivault://", "gcpkms://"];
+/** `kms://` is what older versions of policy-controller took in examples of their own. */
+const providers = ["awskms://", "azurekms://", "hashivault://", "gcpkms://", "kms://"];
 const uuid = "(?:mrk-)?[A-Fa-f0-9]{8}-?(?:[A-Fa-f0-9]{4}-?){3}[A-Fa-f0-9]{12}";
 const arn = "arn:(?:aws|aws-us-gov|aws-cn):kms:[a-z0-9-]+:\\d{12}:";
 const aws = new RegExp(`^awskms://(?:[^/:]+:\\d+)?/(?:${uuid}|${arn}key/${uuid}|(?:${arn})?alias/.+)$`);
