@@ -62,7 +62,8 @@ const kinds: Readonly<Record<keyof typeof policyKinds, Kind>> = {
     ],
   },
   TrustRoot: {
-    ...{ plural: "trustroots", scope: "Cluster", shortNames: ["troot"], rules: [] },
+    ...{ plural: "trustroots", scope: "Cluster", shortNames: ["troot"] },
+    rules: [{ rule: "has(self.trustedRoot) != has(self.tuf)", message: "either trustedRoot or tuf" }],
     columns: [ready, age],
   },
 };

@@ -9,6 +9,7 @@ import type {
   KeylessIdentity,
 } from "../policy/policy.ts";
 import type { TrustRoot } from "../trust/trust-root.ts";
+import type { TufSource } from "../trust/tuf-source.ts";
 import type { CommandContext } from "./command.ts";
 
 /** Flags that say whom a certificate must name, and who must have issued it. */
@@ -194,9 +195,14 @@ function refuse(flags: IdentityFlags, names: readonly (keyof IdentityFlags)[], b
   });
 }
 
-/** The trust root that `--trusted-root` names. Throws `TRUST_ROOT_*` and those of files. */
-export async function openTrustedRoot(context: CommandContext, nameOrPath = "public-good"): Promise<TrustRoot> {
-  const { openTrustRoot } = await import("../trust/open.ts");
+/** The trust root that `--trusted-root` or a policy names; with `tuf`, what was fetched for a policy document. Throws `TRUST_ROOT_*` and those of files. */
+export async function openTrustedRoot(
+  context: CommandContext,
+  nameOrPath = "public-good",
+  tuf?: TufSource,
+): Promise<TrustRoot> {
+  const { openPolicyRoot, openTrustRoot } = await import("../trust/open.ts");
   const { trustRootContext } = await import("./trust-roots.ts");
-  return openTrustRoot(nameOrPath, trustRootContext(context));
+  const roots = trustRootContext(context);
+  return tuf === undefined ? openTrustRoot(nameOrPath, roots) : openPolicyRoot(tuf, roots);
 }

@@ -100,7 +100,9 @@ async function policiesOf(
     throw new TrustError("USAGE", "--trusted-root means nothing beside --policy", {
       hint: "Name the trust root in the policy, in trustRoot of its authorities",
     });
-  const loaded = await loadPolicies(flags.policy, context.io.folder, (name) => openTrustedRoot(context, name));
+  const loaded = await loadPolicies(flags.policy, context.io.folder, (name, tuf) =>
+    openTrustedRoot(context, name, tuf),
+  );
   for (const warning of loaded.warnings ?? []) context.note(`warning: ${formatProblem(warning)}`);
   return loaded;
 }

@@ -24,8 +24,15 @@ function authorityRemarks({ written, at, now }: Subject, authority: Authority): 
           {
             code: "trust-root-stale",
             place: at("authorities", index),
-            message: `the trust root ${root.name} of ${name} expired at ${formatTime(stale.since)}`,
-            advice: `trust root update ${root.name}`,
+            ...(root.source.kind === "unfetched"
+              ? {
+                  message: `the trust root ${root.name} of ${name} was not fetched yet`,
+                  advice: "trust root update --policy PATH",
+                }
+              : {
+                  message: `the trust root ${root.name} of ${name} expired at ${formatTime(stale.since)}`,
+                  advice: `trust root update ${root.name}`,
+                }),
           },
         ];
   if (authority.kind === "key") return [...keyRemarks(authority, at("authorities", index, "key"), now), ...roots];

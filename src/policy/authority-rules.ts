@@ -1,6 +1,7 @@
 import { createIdentityMatcher } from "../crypto/x509-identity.ts";
 import { asTrustError, TrustError } from "../errors.ts";
 import type { TrustRoot } from "../trust/trust-root.ts";
+import type { TufSource } from "../trust/tuf-source.ts";
 import { withEvidence } from "./composed-root.ts";
 import type { SourceDocument } from "./document.ts";
 import { openEmbeddedRoot } from "./embedded-root.ts";
@@ -26,8 +27,11 @@ export type ReadKeyFile = (file: string) => Promise<string>;
 export interface PolicySources {
   /** Absent: policies that are not read from disk. */
   readonly readKeyFile?: ReadKeyFile | undefined;
-  /** The trust root of that name; absent: only the one that is part of the program. Throws `TRUST_ROOT_NOT_FOUND` and the like. */
-  readonly openRoot?: ((name: string) => Promise<TrustRoot>) | undefined;
+  /**
+   * The trust root of that name; absent: only the one that is part of the program. With `tuf`, what was fetched for a policy
+   * document, whose `id` the name is then; nothing is fetched now. Throws `TRUST_ROOT_NOT_FOUND` and the like.
+   */
+  readonly openRoot?: ((name: string, tuf?: TufSource) => Promise<TrustRoot>) | undefined;
 }
 
 /** What an entry of `authorities` came to. */

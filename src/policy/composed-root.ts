@@ -23,7 +23,9 @@ export function composeRoot({ certificates, logs, timestamps, require: changed }
   const isSame = kinds.every((kind) => require[kind] === certificates.require[kind]);
   if (isSame && parts.every(({ revision }) => revision === certificates.revision)) return certificates;
   const names = [...new Set(parts.map(({ name }) => name))];
-  const expiry = (root: TrustRoot) => expiryOf(root) ?? Number.POSITIVE_INFINITY;
+  // One that was never fetched lets none of them be believed.
+  const expiry = (root: TrustRoot) =>
+    root.source.kind === "unfetched" ? Number.NEGATIVE_INFINITY : (expiryOf(root) ?? Number.POSITIVE_INFINITY);
   const oldest = parts.toSorted((a, b) => expiry(a) - expiry(b))[0] ?? certificates;
   return {
     ...certificates,

@@ -5,7 +5,7 @@ import { countedFor } from "./authority.ts";
 import { bindingOf } from "./binding.ts";
 import { conditionFinding } from "./condition-facts.ts";
 import { countsUntil, objectionTo } from "./counting.ts";
-import { distinctFindings, explain, explainGaps, explainRevoked } from "./explain.ts";
+import { distinctFindings, explain, explainGaps, explainRevoked, explainUnfetched } from "./explain.ts";
 import type { EvaluationFacts } from "./facts.ts";
 import type { Authority, TrustPolicy } from "./policy.ts";
 import { rootFacts } from "./root-facts.ts";
@@ -53,7 +53,8 @@ export function evaluatePolicy(
   ];
   // 6
   const isAttested = attested.every(({ satisfaction }) => satisfaction !== undefined);
-  if ((isSigned || opening !== undefined) && isAttested && conditional === undefined)
+  const isProved = (isSigned || opening !== undefined) && isAttested;
+  if (isProved && conditional === undefined)
     return { ...base, passed: true, satisfiedBy, findings: [], ...(opening === undefined ? {} : { static: opening }) };
   const satisfied = candidates.map(({ satisfaction }) => satisfaction);
   const unsigned =
@@ -61,6 +62,7 @@ export function evaluatePolicy(
       ? []
       : [...refusals(policy), ...explain(policy, satisfied, signers.length, facts)];
   const findings = [
+    ...(isProved ? [] : explainUnfetched(policy, facts)),
     ...unsigned,
     ...missing,
     ...explainRevoked(policy, facts),

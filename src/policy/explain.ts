@@ -1,9 +1,11 @@
-import { type ErrorCode, errorCodes, type Finding } from "../errors.ts";
+import { type ErrorCode, errorCodes, type Finding, toFinding } from "../errors.ts";
 import { countAttestation } from "../formats/format.ts";
+import { stalenessOf } from "../trust/staleness.ts";
 import { claimedFor, countedFor, expectedOf } from "./authority.ts";
 import { objectionTo } from "./counting.ts";
 import type { EvaluationFacts } from "./facts.ts";
 import type { Authority, TrustPolicy } from "./policy.ts";
+import { rootOf } from "./root-facts.ts";
 import type { Satisfaction } from "./verdict.ts";
 
 /** Why an image is not signed as a policy asks: for each authority that is not satisfied a finding, or one for each of its signatures that does not count. */
@@ -49,6 +51,15 @@ export function explainRevoked(policy: TrustPolicy, facts: EvaluationFacts): rea
   );
 }
 
+/** The authorities whose trust root was never fetched: nothing is known of what they signed, or attested. */
+export function explainUnfetched({ authorities }: TrustPolicy, { now }: EvaluationFacts): readonly Finding[] {
+  return authorities.flatMap((authority) => {
+    const root = rootOf(authority);
+    const stale = root?.source.kind === "unfetched" ? stalenessOf(root, now) : undefined;
+    return stale === undefined ? [] : [toFinding(stale.error, { authority: authority.name })];
+  });
+}
+
 /** Whether it is because of a revocation that something does not count. */
 export function isRevocation({ code }: { readonly code: ErrorCode }): boolean {
   return code.endsWith("_REVOKED");
@@ -64,6 +75,8 @@ export function distinctFindings(findings: readonly Finding[]): readonly Finding
 }
 
 function explainAuthority(policy: TrustPolicy, authority: Authority, facts: EvaluationFacts): readonly Finding[] {
+  // Told by `explainUnfetched`.
+  if (rootOf(authority)?.source.kind === "unfetched") return [];
   const expected = expectedOf(authority);
   const own = facts.proofs
     .filter((proof) => proof.subject === facts.subject)
@@ -98,9 +111,7 @@ function describeSignatures(authority: Authority, { proofs, findings }: Evaluati
       : `a signature by ${proof.signer.subject} of ${proof.signer.issuer}${claimedFor(authority, proof)}`,
   );
   // What else was found is only of use beside what was expected of it; the code says more.
-  const unproved = findings.map(({ found = "", code }) =>
-    /^(?:an? (?:signature|attestation)|predicateType)\b/.test(found) ? found : code,
-  );
+  const unproved = findings.map(({ found = "", code }) => (/^(?:an?|predicateType) /.test(found) ? found : code));
   return [...new Set([...others, ...unproved])].slice(0, maxDescribed).join("; ");
 }
 

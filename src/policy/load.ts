@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asTrustError, TrustError } from "../errors.ts";
 import { readSmallFile } from "../keys/files.ts";
+import type { TufSource } from "../trust/tuf-source.ts";
 import type { PolicySources } from "./authority-rules.ts";
 import { parsePolicies } from "./parse.ts";
 import type { PolicySet } from "./policy.ts";
@@ -39,7 +40,7 @@ export interface PolicyWatchOptions {
   /** Opens trust roots that no policy file writes out, by name. */
   readonly openRoot?: OpenRoot;
   /** The file in which such a root is kept, and followed like the policies; undefined where there is none. */
-  readonly rootFile?: ((name: string) => string | undefined) | undefined;
+  readonly rootFile?: ((name: string, tuf?: TufSource) => string | undefined) | undefined;
   /** Called with each set that takes effect after the first. Must not throw. */
   readonly onChange: (policies: PolicySet) => void;
   /** Called once for each state of the files that cannot be loaded; the last good set stays in force. Must not throw. */
@@ -104,10 +105,11 @@ function takeEffect(options: PolicyWatchOptions, state: WatchState, read: ReadRe
     options.onError(asTrustError(error));
     return;
   }
-  if (next.revision === state.current.revision && !state.failed) return;
+  const isSame = next.revision === state.current.revision && !state.failed;
   state.failed = false;
+  // Also where it means the same: a root that was renewed may have nothing new but the time of its expiry.
   state.current = next;
-  options.onChange(next);
+  if (!isSame) options.onChange(next);
 }
 
 async function pause(time: number, signal: AbortSignal): Promise<boolean> {
@@ -156,10 +158,10 @@ function stamping(
   rootFile: PolicyWatchOptions["rootFile"],
   stamps: Map<string, string>,
 ): OpenRoot {
-  return async (name) => {
-    const path = rootFile?.(name);
+  return async (name, tuf) => {
+    const path = rootFile?.(name, tuf);
     if (path !== undefined) stamps.set(path, await stampOf(path));
-    return openRoot(name);
+    return openRoot(name, tuf);
   };
 }
 

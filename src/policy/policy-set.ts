@@ -23,7 +23,11 @@ export function toPolicySet(parsed: readonly ParsedPolicies[]): PolicySet {
   if (problems.length > 0) throw policyInvalid(problems);
   const sorted = policies.toSorted((a, b) => compare(nameOf(a), nameOf(b)));
   const warnings = parsed.flatMap((source) => source.warnings ?? []);
-  const told = warnings.length === 0 ? {} : { warnings };
+  const tufRoots = parsed.flatMap((source) => (source.roots ?? []).flatMap(({ tuf }) => tuf ?? []));
+  const told = {
+    ...(warnings.length === 0 ? {} : { warnings }),
+    ...(tufRoots.length === 0 ? {} : { tufRoots }),
+  };
   if (exceptions.length === 0) return { policies: sorted, ...told, revision: revisionOf(sorted, []) };
   const inOrder = exceptions.toSorted((a, b) => compare(a.name, b.name));
   return { policies: sorted, exceptions: inOrder, ...told, revision: revisionOf(sorted, inOrder) };

@@ -6,6 +6,7 @@ import type { Mirror } from "../oci/mirrors.ts";
 import type { RepositoryName } from "../oci/reference.ts";
 import type { CertificateTrust } from "../trust/certificate-trust.ts";
 import type { TrustRoot } from "../trust/trust-root.ts";
+import type { TufSource } from "../trust/tuf-source.ts";
 import type { Condition } from "./condition.ts";
 import type { TrustException } from "./exception.ts";
 import type { Problem } from "./problem.ts";
@@ -203,6 +204,8 @@ export interface PolicySet {
   readonly exceptions?: readonly TrustException[];
   /** What took effect otherwise than its author may think. */
   readonly warnings?: readonly Problem[];
+  /** The TUF repositories that trust roots are fetched from. */
+  readonly tufRoots?: readonly TufSource[];
   readonly revision: string;
 }
 

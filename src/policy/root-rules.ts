@@ -2,6 +2,7 @@ import { asTrustError } from "../errors.ts";
 import { knownRepository } from "../trust/embedded.ts";
 import { parseTrustRoot } from "../trust/parse.ts";
 import type { TrustRoot } from "../trust/trust-root.ts";
+import { decodeTufRoot, type TufSource, toTufSource, unfetchedRoot } from "../trust/tuf-source.ts";
 import type { PolicySources } from "./authority-rules.ts";
 import { parseSource, type SourceDocument } from "./document.ts";
 import { openEmbeddedRoot } from "./embedded-root.ts";
@@ -12,7 +13,10 @@ import { policyKinds, type RootDocument } from "./schema.ts";
 
 /** A root of a policy document, and where it stands. */
 export interface WrittenRoot {
+  /** Of a TUF repository, what stands for it until something was fetched. */
   readonly root: TrustRoot;
+  /** Where the root is fetched from; absent where it is written out. */
+  readonly tuf?: TufSource;
   readonly place: string;
 }
 
@@ -28,9 +32,15 @@ export function toTrustRoot(
       problems: [{ place: document.placeOf(["metadata", "name"]), what, expected: "another name", found: name }],
     };
   }
+  const { trustedRoot, tuf: repository, require } = spec;
+  if (repository !== undefined) {
+    const { mirror, target } = repository;
+    const tuf = toTufSource({ name, mirror, target, root: decodeTufRoot(repository.root), require });
+    return { written: { root: unfetchedRoot(tuf), tuf, place }, problems: [] };
+  }
   try {
     const source = { kind: "policy", path: place } as const;
-    const root = parseTrustRoot(spec.trustedRoot, { name, source, require: spec.require });
+    const root = parseTrustRoot(trustedRoot, { name, source, require });
     return { written: { root, place }, problems: [] };
   } catch (error) {
     const { message, expected, found } = asTrustError(error);
@@ -59,10 +69,26 @@ export function openingRoots(
   written: readonly WrittenRoot[],
   openRoot: PolicySources["openRoot"] = openEmbeddedRoot,
 ): (name: string) => Promise<TrustRoot> {
-  const opened = new Map(written.map(({ root }) => [root.name, Promise.resolve(root)]));
+  const named = new Map(written.map((each) => [each.root.name, each]));
+  const opened = new Map<string, Promise<TrustRoot>>();
   return (name) => {
-    const known = opened.get(name) ?? openRoot(name);
+    const own = named.get(name);
+    const known = opened.get(name) ?? (own === undefined ? openRoot(name) : openWritten(own, openRoot));
     opened.set(name, known);
     return known;
   };
+}
+
+/** A root of a TUF repository is what was fetched for it, or believes nothing. Whoever knows names only has nothing of that id. */
+async function openWritten(
+  { root, tuf }: WrittenRoot,
+  openRoot: NonNullable<PolicySources["openRoot"]>,
+): Promise<TrustRoot> {
+  if (tuf === undefined) return root;
+  try {
+    return await openRoot(tuf.id, tuf);
+  } catch (error) {
+    if (asTrustError(error).code === "TRUST_ROOT_NOT_FOUND") return root;
+    throw error;
+  }
 }

@@ -5,6 +5,7 @@ import { withCode } from "./fields.ts";
 import { parseTrustRoot } from "./parse.ts";
 import { isRootName, parseStoredRoot, type StoredRoot } from "./stored-root.ts";
 import type { TrustRoot, TrustRootSource } from "./trust-root.ts";
+import type { TufSource } from "./tuf-source.ts";
 
 /** What {@link openTrustRoot} needs of the outside. */
 export interface TrustRootContext {
@@ -71,6 +72,37 @@ export async function readStoredRoot(name: string, context: TrustRootContext): P
 function missing(error: unknown): undefined {
   if (error instanceof TrustError && error.code === "FILE_NOT_FOUND") return undefined;
   throw error;
+}
+
+/** Where what was fetched for a policy document is kept: beside the roots that the user names, never among them. */
+export function policyRootPath(folder: string, { id }: Pick<TufSource, "id">): string {
+  return join(folder, "of-policies", `${id}.json`);
+}
+
+/**
+ * What was fetched for a policy document; undefined where nothing was, or what is kept cannot be read: it is fetched anew then,
+ * and until that nothing is believed.
+ */
+export async function readPolicyRoot(source: TufSource, context: TrustRootContext): Promise<StoredRoot | undefined> {
+  if (context.folder === undefined) return undefined;
+  try {
+    const bytes = await context.readFile(policyRootPath(context.folder, source), "the trust root", maxRootBytes);
+    const stored = parseStoredRoot(bytes, source.name);
+    return stored.source.kind === "tuf" && stored.metadata !== undefined ? stored : undefined;
+  } catch (error) {
+    return error instanceof TrustError && error.code === "TRUST_ROOT_INVALID" ? undefined : missing(error);
+  }
+}
+
+/**
+ * Opens the root of a policy document from what was fetched for it before, with the minima that the document asks for. Throws
+ * `TRUST_ROOT_NOT_FOUND` where nothing was fetched, `TRUST_ROOT_INVALID`, `FILE_UNREADABLE`.
+ */
+export async function openPolicyRoot(source: TufSource, context: TrustRootContext): Promise<TrustRoot> {
+  const stored = await readPolicyRoot(source, context);
+  if (stored === undefined)
+    throw new TrustError("TRUST_ROOT_NOT_FOUND", `the trust root ${source.name} was not fetched yet`);
+  return toTrustRoot({ ...stored, require: source.require });
 }
 
 /** Parses what is stored. Throws `TRUST_ROOT_INVALID`. */

@@ -3,6 +3,7 @@ import { knownRepository } from "./embedded.ts";
 import { toTrustRoot } from "./open.ts";
 import type { StoredRoot } from "./stored-root.ts";
 import { fetchByTuf } from "./tuf.ts";
+import type { TufSource } from "./tuf-source.ts";
 import type { WebSettings } from "./tuf-web.ts";
 
 /** What {@link fetchRoot} fetches, and where from. */
@@ -49,6 +50,21 @@ export async function renewRoot(
   const renewed = await fetchRoot({ ...from, ...how, name, mirror, require: stored?.require });
   // A mirror that was named once is not the one of every time.
   return { ...renewed, source: { ...renewed.source, mirror: from.mirror } as StoredRoot["source"] };
+}
+
+/**
+ * Fetches the root of a policy document anew, or for the first time. What is known of its repository goes on to protect it. Throws
+ * like {@link fetchRoot}.
+ */
+export async function renewPolicyRoot(
+  { name, mirror, target, root, require }: TufSource,
+  stored: StoredRoot | undefined,
+  options: Pick<FetchRequest, "now" | "web" | "signal"> & { readonly mirror?: string | undefined },
+): Promise<StoredRoot> {
+  const metadata = stored?.metadata ?? { "root.json": root };
+  const from = options.mirror ?? mirror;
+  const { source, ...rest } = await fetchRoot({ ...options, name, mirror: from, target, metadata, require });
+  return { ...rest, source: source.kind === "tuf" ? { ...source, mirror } : source };
 }
 
 async function repositoryOf(

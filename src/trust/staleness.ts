@@ -26,8 +26,9 @@ export function expiryOf({ source }: TrustRoot): number | undefined {
   return source.kind === "embedded" || source.kind === "tuf" ? source.expires : undefined;
 }
 
-/** Whether a root from TUF, also one that is part of the program, is past its expiry; undefined if not. */
+/** Whether a root from TUF, also one that is part of the program, is past its expiry, or was never fetched; undefined if not. */
 export function stalenessOf(root: TrustRoot, now: number, maxStale = defaultMaxStale): Staleness | undefined {
+  if (root.source.kind === "unfetched") return neverFetched(root.name, root.source.mirror, now);
   const since = expiryOf(root);
   if (since === undefined || now <= since) return undefined;
   const usableUntil = since + maxStale;
@@ -38,6 +39,16 @@ export function stalenessOf(root: TrustRoot, now: number, maxStale = defaultMaxS
     hint: `Renew it with: trust root update ${root.name}`,
   });
   return { since, usableUntil, error, usable };
+}
+
+/** What was never had cannot be used, however long one waits. */
+function neverFetched(name: string, mirror: string, now: number): Staleness {
+  const error = new TrustError("ROOT_STALE", `the trust root ${name} was not fetched yet`, {
+    expected: `fetched from ${mirror}`,
+    found: "nothing",
+    hint: "Fetch it with: trust root update --policy PATH; a running webhook does so by itself soon after its start",
+  });
+  return { since: now, usableUntil: now, error, usable: false };
 }
 
 /** Throws `ROOT_STALE` (unavailable) for a root that must not be used any more. */

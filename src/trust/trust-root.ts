@@ -89,6 +89,8 @@ export type TrustRootSource =
   | { readonly kind: "file"; readonly path?: string }
   /** Fetched by TUF: `fetched` is the last time that the mirror was asked with success, `expires` when the metadata runs out. */
   | { readonly kind: "tuf"; readonly mirror: string; readonly fetched: number; readonly expires: number }
+  /** To be fetched by TUF as a policy document says, which was not done yet: nothing is believed. */
+  | { readonly kind: "unfetched"; readonly mirror: string }
   /** Written in a policy document: does not expire. */
   | { readonly kind: "policy"; readonly path?: string };
 

@@ -6,6 +6,7 @@ import { getBuiltinModule } from "node:process";
 import { fileURLToPath } from "node:url";
 import { asTrustError, TrustError } from "../errors.ts";
 import { type Answer, maxTufBytes, unreadable } from "./tuf-answer.ts";
+import { parseMirror } from "./tuf-source.ts";
 import { openWebMirror, type WebSettings } from "./tuf-web.ts";
 
 /** A TUF repository, served on loopback for as long as somebody reads it. */
@@ -73,18 +74,6 @@ function isRepositoryPath(path: string): boolean {
   return path
     .split("/")
     .every((part) => /^[\w%.-]+$/.test(part) && !/^(?:\.|%2e)+$/i.test(part) && !/%2f|%5c|%00/i.test(part));
-}
-
-/** Checks the address of a mirror. Throws `USAGE`; never repeats a password. */
-export function parseMirror(mirror: string): URL {
-  const url = URL.canParse(mirror) ? new URL(mirror) : undefined;
-  const isPlain =
-    url !== undefined && url.username === "" && url.password === "" && url.search === "" && url.hash === "";
-  if (url !== undefined && isPlain && /^(?:https?|file):$/.test(url.protocol)) return url;
-  throw new TrustError("USAGE", "that is not the address of a TUF repository", {
-    expected: "https://HOST[/PATH] or file:///FOLDER",
-    hint: "Give it as: --mirror https://tuf.example.com",
-  });
 }
 
 async function folderOf(mirror: URL): Promise<string> {

@@ -1,6 +1,7 @@
 import { exitCodes } from "../../errors.ts";
 import type { PolicyCheck } from "../../policy-tools/check.ts";
 import type { Lint } from "../../policy-tools/remark.ts";
+import type { TufSource } from "../../trust/tuf-source.ts";
 import { defineCommand } from "../command.ts";
 import { openTrustedRoot } from "../identity-options.ts";
 import type { Output } from "../io.ts";
@@ -36,7 +37,7 @@ export const command = defineCommand({
   async run(context, { path: paths }, { strict }) {
     const { io, output } = context;
     const { checkPolicies } = await import("../../policy-tools/check.ts");
-    const openRoot = (name: string) => openTrustedRoot(context, name);
+    const openRoot = (name: string, tuf?: TufSource) => openTrustedRoot(context, name, tuf);
     const check = await checkPolicies({ paths, cwd: io.folder, openRoot, now: io.now() });
     const lines = linesOf(check);
     const results = createResults<CheckLine>(context, (line) => formatLine(io.stdout, line));

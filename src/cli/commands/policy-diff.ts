@@ -76,7 +76,7 @@ export const command = defineCommand({
     const { readSubjects } = await import("../diff-subjects.ts");
     const { loadPolicies } = await import("../../policy/load.ts");
     const { diffCategories, diffPolicies } = await import("../../policy-tools/diff.ts");
-    const load = (path: string) => loadPolicies([path], io.folder, (name) => openTrustedRoot(context, name));
+    const load = (path: string) => loadPolicies([path], io.folder, (name, tuf) => openTrustedRoot(context, name, tuf));
     const [oldSet, newSet] = [await load(before), await load(after)];
     const read = await readSubjects(context, options.against, options.namespace);
     const subjects = [...read.subjects, ...options.image.map((image) => ({ image }))];

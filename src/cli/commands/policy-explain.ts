@@ -61,7 +61,7 @@ export const command = defineCommand({
     if (images.length === 0) throw new TrustError("USAGE", "no image is named");
     const references = images.map(parseReference);
     const object = await objectOf(context, options.object, options.namespace);
-    const set = await loadPolicies(options.policy, io.folder, (name) => openTrustedRoot(context, name));
+    const set = await loadPolicies(options.policy, io.folder, (name, tuf) => openTrustedRoot(context, name, tuf));
     const now = io.now();
     const verify = options.verify ? await createVerify(context, options) : undefined;
     const results = createResults<Explained>(context, (result) => formatExplained(io.stdout, result, options.all));

@@ -45,7 +45,7 @@ export const command = defineCommand({
     const imported = await importPolicies(sources, {
       from: options.from === "auto" ? undefined : options.from,
       readFile: (path) => textOf(context, path, "the key file"),
-      openRoot: (name) => openTrustedRoot(context, name),
+      openRoot: (name, tuf) => openTrustedRoot(context, name, tuf),
     });
     const folder = options["output-dir"];
     const files = folder === "-" ? undefined : await writeAll(context.resolvePath(folder), imported.conversions);

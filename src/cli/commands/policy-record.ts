@@ -76,6 +76,6 @@ async function whereaboutsIn(context: CommandContext, paths: readonly string[]):
   if (paths.length === 0) return undefined;
   const { loadPolicies } = await import("../../policy/load.ts");
   const { whereaboutsOf } = await import("../../policy/mirrors.ts");
-  const { policies } = await loadPolicies(paths, context.io.folder, (name) => openTrustedRoot(context, name));
+  const { policies } = await loadPolicies(paths, context.io.folder, (name, tuf) => openTrustedRoot(context, name, tuf));
   return whereaboutsOf(policies.map((policy) => ({ policy, excluded: false })));
 }

@@ -30,7 +30,7 @@ export const command = defineCommand({
     const { runPolicyTests } = await import("../../policy-tools/run-tests.ts");
     const files = await readPolicyTests(paths, io.folder);
     const started = performance.now();
-    const tested = await runPolicyTests(files, (name) => openTrustedRoot(context, name));
+    const tested = await runPolicyTests(files, (name, tuf) => openTrustedRoot(context, name, tuf));
     const took = performance.now() - started;
     if (options.junit !== undefined) await writeJunit(context.resolvePath(options.junit), tested);
     const results = tested.flatMap((one) => one.results);

@@ -1,13 +1,15 @@
-import { asTrustError, exitCodeOf, toFinding } from "../../errors.ts";
+import { asTrustError, exitCodeOf, TrustError, toFinding } from "../../errors.ts";
 import { defaultTrustRoot } from "../../trust/embedded.ts";
-import { readStoredRoot, type TrustRootContext, toTrustRoot } from "../../trust/open.ts";
+import { readPolicyRoot, readStoredRoot, type TrustRootContext, toTrustRoot } from "../../trust/open.ts";
 import type { StoredRoot } from "../../trust/stored-root.ts";
 import { checkRootName } from "../../trust/stored-root.ts";
+import type { TufSource } from "../../trust/tuf-source.ts";
 import type { WebSettings } from "../../trust/tuf-web.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
+import { openTrustedRoot } from "../identity-options.ts";
 import { formatFinding, paint, plain } from "../print.ts";
 import { createResults } from "../results.ts";
-import { mirrorOptions, rootNames, storeRoot, trustRootContext, webSettings } from "../trust-roots.ts";
+import { mirrorOptions, rootNames, storePolicyRoot, storeRoot, trustRootContext, webSettings } from "../trust-roots.ts";
 
 /** What became of a root; plain JSON. */
 type Updated =
@@ -29,6 +31,7 @@ export const command = defineCommand({
     "never fetches anything; run this by a timer, or where the network is and carry the mirror over.",
   examples: [
     { about: "All of them, by a timer", command: "trust root update --quiet" },
+    { about: "Those that policies take from a TUF repository", command: "trust root update --policy policies/" },
     { about: "GitHub's own root, for attestations of private repositories", command: "trust root update github" },
     {
       about: "Without a network, from a copy of the repository",
@@ -37,21 +40,30 @@ export const command = defineCommand({
   ],
   arguments: { name: { summary: "the name of the trust root; all that TUF renews by default", optional: true } },
   options: {
+    policy: {
+      short: "p",
+      value: "PATH",
+      summary: "the roots of TrustRoot documents with spec.tuf in this policy file or folder, instead",
+      many: true,
+      completes: "files",
+    },
     mirror: { value: "URL", summary: "read this mirror instead, this time: https://… or file:///FOLDER" },
     ...mirrorOptions,
   },
-  async run(context, { name }, { mirror, "ca-file": caFile }) {
+  async run(context, { name }, { policy, mirror, "ca-file": caFile }) {
+    if (name !== undefined && policy.length > 0)
+      throw new TrustError("USAGE", "a name and --policy each say what to update", { expected: "one of them" });
     const roots = { ...trustRootContext(context), mirror, web: await webSettings(context, caFile) };
-    const names = name === undefined ? await renewable(roots) : [name];
     const results = createResults<Updated>(context, (updated) => formatUpdated(context, updated));
     if (name !== undefined) {
       results.add(await updateRoot(context, roots, name), 0);
       results.end();
       return 0;
     }
+    const updates = policy.length > 0 ? await ofPolicies(context, roots, policy) : await ofUser(context, roots);
     const all: Updated[] = [];
-    for (const [index, each] of names.entries()) {
-      const updated = await updateRoot(context, roots, each).catch((error: unknown): Updated => {
+    for (const [index, { name: each, update }] of updates.entries()) {
+      const updated = await update().catch((error: unknown): Updated => {
         context.io.signal.throwIfAborted();
         return { name: each, status: "failed", error: toFinding(asTrustError(error)) };
       });
@@ -62,6 +74,42 @@ export const command = defineCommand({
     return exitCodeOf(all.flatMap((updated) => (updated.status === "failed" ? [updated.error.category] : [])));
   },
 });
+
+interface Update {
+  readonly name: string;
+  readonly update: () => Promise<Updated>;
+}
+
+async function ofUser(context: CommandContext, roots: Roots): Promise<readonly Update[]> {
+  return (await renewable(roots)).map((name) => ({ name, update: () => updateRoot(context, roots, name) }));
+}
+
+/** The roots that policies write as TUF repositories, whether or not an authority refers to them. */
+async function ofPolicies(context: CommandContext, roots: Roots, paths: readonly string[]): Promise<readonly Update[]> {
+  const { loadPolicies } = await import("../../policy/load.ts");
+  const open = (name: string, tuf?: TufSource) => openTrustedRoot(context, name, tuf);
+  const { tufRoots = [] } = await loadPolicies(paths, context.io.folder, open);
+  if (tufRoots.length === 0)
+    throw new TrustError("TRUST_ROOT_NOT_FOUND", "these policies have no trust root to fetch", {
+      expected: "a TrustRoot with spec.tuf",
+      hint: "Roots that policies refer to by name alone are fetched with: trust root update NAME",
+    });
+  if (tufRoots.length > 1 && roots.mirror !== undefined)
+    throw new TrustError("USAGE", "one mirror for several trust roots", {
+      expected: "--policy with one root to fetch, where --mirror is given",
+      found: tufRoots.map(({ name }) => name).join(", "),
+    });
+  return tufRoots.map((tuf) => ({ name: tuf.name, update: () => updateWritten(context, roots, tuf) }));
+}
+
+async function updateWritten({ io }: CommandContext, roots: Roots, tuf: TufSource): Promise<Updated> {
+  const { mirror, web } = roots;
+  const { renewPolicyRoot } = await import("../../trust/refresh.ts");
+  const before = await readPolicyRoot(tuf, roots);
+  const renewed = await renewPolicyRoot(tuf, before, { mirror, web, now: io.now(), signal: io.signal });
+  await storePolicyRoot(roots.folder, tuf, renewed);
+  return describeRoot(renewed, before);
+}
 
 /** The user's roots, and how mirrors are read. */
 interface Roots extends TrustRootContext {

@@ -1,6 +1,7 @@
 import { defaultSettings, type VerifierSettings } from "../../policy/settings.ts";
-import { storedRootPath } from "../../trust/open.ts";
+import { policyRootPath, storedRootPath } from "../../trust/open.ts";
 import { isRootName } from "../../trust/stored-root.ts";
+import type { TufSource } from "../../trust/tuf-source.ts";
 import { ageOptions, agesOf } from "../ages.ts";
 import { defineCommand } from "../command.ts";
 import { durationFlag } from "../durations.ts";
@@ -83,7 +84,7 @@ export const command = defineCommand({
     const every = durationFlag("--renew-roots", options["renew-roots"]) ?? 0;
     const state = await openState(context, options.state);
     const roots = trustRootContext(context);
-    const used = new Set<string>();
+    const used = new Map<string, TufSource | undefined>();
     const server = await startWebhook({
       listen: options.listen,
       certDir: path(options["cert-dir"]),
@@ -92,11 +93,14 @@ export const command = defineCommand({
       hosts: options["cert-host"],
       policyPaths: options.policy,
       cwd: io.folder,
-      async openRoot(name) {
-        used.add(name);
-        return openTrustedRoot(context, name);
+      async openRoot(name, tuf) {
+        used.set(name, tuf);
+        return openTrustedRoot(context, name, tuf);
       },
-      rootFile: (name) => (isRootName(name) ? storedRootPath(roots.folder, name) : context.resolvePath(name)),
+      rootFile(name, tuf) {
+        if (tuf !== undefined) return policyRootPath(roots.folder, tuf);
+        return isRootName(name) ? storedRootPath(roots.folder, name) : context.resolvePath(name);
+      },
       settings,
       registry: await connectionOf(context, options),
       log,
@@ -106,7 +110,7 @@ export const command = defineCommand({
     });
     if (every > 0) {
       const web = await webSettings(context, undefined);
-      void renewRoots(context, { every, web, log, names: () => used }, io.signal);
+      void renewRoots(context, { every, web, log, roots: () => used }, io.signal);
     }
     return serveUntilStopped(context, server);
   },
