@@ -49,7 +49,7 @@ function branchOfChild(output: Output, { digest, platform = "", attached }: Tree
 }
 
 function branchOf(output: Output, item: TreeItem): Branch {
-  const { kind, format, claims, created, size, judgement } = item;
+  const { kind, format, claims, size, judgement } = item;
   const what = `${kind === "other" ? "artifact" : kind === "sbom" ? "SBOM" : kind}  ${plain(format).slice(0, 100)}`;
   const type = kind === "attestation" ? claims?.predicateType : undefined;
   const names = Object.entries(claims?.annotations ?? {}).slice(0, 20);
@@ -57,7 +57,7 @@ function branchOf(output: Output, item: TreeItem): Branch {
   const rows: readonly (readonly [string, string | undefined])[] = [
     ["type", type],
     ["by", signerOf(item)],
-    ["when", created === undefined ? undefined : `${created.time} (${saidBy[created.saidBy]})`],
+    ["when", whenOf(item)],
     ["where", `${where.join(", ")}  ${item.digest}`],
     ["size", formatBytes(size)],
     ...names.map(([name, value]) => ["annotated", `${name}=${value}`] as const),
@@ -87,12 +87,17 @@ const saidBy: Readonly<Record<NonNullable<TreeItem["created"]>["saidBy"], string
   manifest: "as its manifest says, unsigned",
 };
 
+function whenOf({ judgement, created }: TreeItem): string | undefined {
+  if (judgement.state === "valid" && judgement.signedAt !== undefined) return `${judgement.signedAt} (proved)`;
+  return created === undefined ? undefined : `${created.time} (${saidBy[created.saidBy]})`;
+}
+
 function signerOf({ judgement, claims, isSigned }: TreeItem): string | undefined {
   if (judgement.state === "valid") {
-    const { signer, signedAt, expiresAt } = judgement;
+    const { signer, expiresAt } = judgement;
     const who = signer.kind === "key" ? `key ${signer.keyId.slice(0, 16)}` : `${signer.subject}, ${signer.issuer}`;
     const until = expiresAt === undefined ? "" : `, until ${expiresAt}`;
-    return `${who}${signedAt === undefined ? "" : `, proved at ${signedAt}`}${until}`;
+    return `${who}${until}`;
   }
   if (!isSigned) return undefined;
   const claimed = claimedSigner(claims);

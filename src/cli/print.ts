@@ -60,11 +60,27 @@ export function formatFinding(output: Output, finding: Finding, indent = ""): st
 
 /** Findings one after the other; a hint that several in a row share is said once, after the last of them. */
 export function formatFindings(output: Output, findings: readonly Finding[], indent: string): string {
-  const texts = findings.map((finding, index) => {
-    const shared = findings[index + 1]?.hint === finding.hint;
+  const distinct = countedFindings(findings);
+  const texts = distinct.map((finding, index) => {
+    const shared = distinct[index + 1]?.hint === finding.hint;
     return formatFinding(output, shared ? { ...finding, hint: "" } : finding, indent);
   });
   return texts.join("");
+}
+
+/** What would be printed several times is printed once, with the number. */
+function countedFindings(findings: readonly Finding[]): readonly Finding[] {
+  const counts = new Map<string, { readonly finding: Finding; times: number }>();
+  for (const finding of findings) {
+    const { code, message, expected, found, hint, authority } = finding;
+    const key = JSON.stringify([code, message, expected, found, hint, authority]);
+    const counted = counts.get(key) ?? { finding, times: 0 };
+    counted.times += 1;
+    counts.set(key, counted);
+  }
+  return [...counts.values()].map(({ finding, times }) =>
+    times === 1 ? finding : { ...finding, message: `${finding.message} (${times} times)` },
+  );
 }
 
 /** Prints an error on standard error: for people, or as one line of JSON; its causes only when asked. */

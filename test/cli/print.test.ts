@@ -47,14 +47,20 @@ test("a hint that findings in a row share is said once, after the last of them",
   const text = formatFindings(
     output,
     [
-      { ...finding, hint: "a" },
-      { ...finding, hint: "a" },
+      { ...finding, found: "x", hint: "a" },
+      { ...finding, found: "y", hint: "a" },
       { ...finding, hint: "b" },
     ],
     "",
   );
   expect(text.match(/hint .*/g)).toEqual(["hint     a", "hint     b"]);
   expect(text.match(/NO_SIGNATURE/g)).toHaveLength(3);
+});
+
+test("findings that say the same are said once, with their number", () => {
+  const finding = { code: "NO_SIGNATURE", category: "untrusted", message: "m", hint: "a" } as const;
+  const text = formatFindings(output, [finding, { ...finding, evidence: "sha256:1" }, { ...finding, found: "x" }], "");
+  expect(text).toBe("NO_SIGNATURE: m (2 times)\nNO_SIGNATURE: m\n  found    x\n  hint     a\n");
 });
 
 describe("an error", () => {

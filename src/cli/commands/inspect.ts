@@ -49,6 +49,9 @@ export const command = defineCommand({
   },
 });
 
+/** A path that starts as one; or a name as files have it, which as an image's would at least have a tag. */
+const onlyFile = /^\.{0,2}\/|^[^:@]+\.(?:json|jsonl|pem|crt|cer|pub|key|sig)$/;
+
 /** Nothing where there is no such file: then it is the name of an image, unless it can only be that of a file. */
 async function inspectFile(context: CommandContext, path: string): Promise<InspectedBytes | undefined> {
   if (isInLayout(path)) return undefined;
@@ -56,7 +59,7 @@ async function inspectFile(context: CommandContext, path: string): Promise<Inspe
     return inspectBytes(path, await readInput(context, path, "the artifact", maxInspectedBytes));
   } catch (error) {
     const isMissing = error instanceof TrustError && error.code === "FILE_NOT_FOUND";
-    if (!isMissing || /^\.{0,2}\//.test(path)) throw error;
+    if (!isMissing || onlyFile.test(path)) throw error;
     return undefined;
   }
 }

@@ -1,6 +1,7 @@
 import { TrustError } from "../../errors.ts";
 import { readSmallFile } from "../../keys/files.ts";
 import { defaultTrustRoot } from "../../trust/embedded.ts";
+import { withCode } from "../../trust/fields.ts";
 import { maxRootBytes, toTrustRoot } from "../../trust/open.ts";
 import type { StoredRoot } from "../../trust/stored-root.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
@@ -58,7 +59,7 @@ export const command = defineCommand({
       });
     await refuseTaken(folder, name);
     const stored = await readRoot(context, name, options);
-    const root = toTrustRoot(stored);
+    const root = withCode("TRUST_ROOT_INVALID", () => toTrustRoot(stored), options.file);
     await storeRoot(folder, stored, false);
     const results = createResults<PrintedRoot>(context, (printed) => formatRoot(context.io.stdout, printed));
     results.add(toPrintedRoot(root, context.io.now()), 0);
