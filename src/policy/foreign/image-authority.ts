@@ -60,7 +60,7 @@ function unusableBecause({ key, keyless, attestations = [] }: ImageAuthority): O
 }
 
 function elsewhere(why: string, expected: string): Omit<Unusable, "name"> {
-  return { reason: `the authority cannot be judged by here: ${why}`, expected };
+  return { reason: `it is not judged here: ${why}`, expected };
 }
 
 async function readKey(
