@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { TrustMaterial } from "../formats/format.ts";
+import type { TrustRoot } from "../trust/trust-root.ts";
 import type { MatchedPolicy } from "./match.ts";
 import type { Authority } from "./policy.ts";
 
@@ -12,7 +13,8 @@ export function trustOf(matched: readonly MatchedPolicy[]): TrustMaterial {
 export function trustIn(authorities: readonly Authority[]): TrustMaterial {
   const keys = authorities.flatMap((authority) => (authority.kind === "key" ? authority.keys : []));
   const certificates = authorities.flatMap((authority) => (authority.kind === "certificate" ? [authority.trust] : []));
-  const roots = authorities.flatMap((authority) => ("root" in authority ? [authority.root] : []));
+  // What was never fetched believes nothing, so nothing about a signature is to be said by it.
+  const roots = authorities.flatMap((authority) => ("root" in authority ? [authority.root] : [])).filter(isFetched);
   const distinct = {
     keys: byId(keys, ({ keyId }) => keyId),
     certificates: byId(certificates, ({ id }) => id),
@@ -25,6 +27,10 @@ export function trustIn(authorities: readonly Authority[]): TrustMaterial {
     ...(certificates.length === 0 ? {} : { certificates: [...distinct.certificates.values()] }),
     ...(roots.length === 0 ? {} : { roots: [...distinct.roots.values()] }),
   };
+}
+
+function isFetched(root: TrustRoot | undefined): boolean {
+  return root?.source.kind !== "unfetched";
 }
 
 function byId<T>(items: readonly T[], idOf: (item: T) => string): ReadonlyMap<string, T> {
