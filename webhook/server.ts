@@ -93,7 +93,11 @@ export async function startWebhook(options: WebhookOptions): Promise<RunningWebh
   };
   await app.listen({ port: address.port, host: address.host ?? anyHost() }).catch(async (cause: unknown) => {
     await stop();
-    throw new TrustError("CONFIG_INVALID", `cannot listen on ${options.listen ?? ":8443"}`, { cause });
+    throw new TrustError("CONFIG_INVALID", `cannot listen on ${options.listen ?? ":8443"}`, {
+      expected: "a free port, and an address of this machine",
+      found: cause instanceof Error && "code" in cause ? String(cause.code) : "an error",
+      cause,
+    });
   });
   const url = urlOf(address, app.server.address() as AddressInfo);
   log.info({ url, policies: policies.current().policies.length }, "webhook started");

@@ -1,4 +1,5 @@
-import { parseDuration, type VerifierSettings } from "../policy/settings.ts";
+import type { VerifierSettings } from "../policy/settings.ts";
+import { durationFlag } from "./durations.ts";
 
 const age = (summary: string, byDefault: string) => ({ value: "DURATION", summary, default: byDefault }) as const;
 
@@ -13,13 +14,17 @@ export const ageOptions = {
 
 type AgeFlags = Readonly<Record<keyof typeof ageOptions, string>>;
 
-/** The settings that the flags stand for. Throws `CONFIG_INVALID` for what is no duration. */
+/** The settings that the flags stand for. Throws `USAGE` for what is no duration. */
 export function agesOf(flags: AgeFlags): Partial<VerifierSettings> {
   return {
-    evidenceTtl: parseDuration(flags["evidence-ttl"]),
-    staleEvidence: parseDuration(flags["stale-evidence"]),
-    tagTtl: parseDuration(flags["tag-ttl"]),
-    staleTag: parseDuration(flags["stale-tag"]),
-    denyRelist: parseDuration(flags["deny-relist"]),
+    evidenceTtl: ageOf(flags, "evidence-ttl"),
+    staleEvidence: ageOf(flags, "stale-evidence"),
+    tagTtl: ageOf(flags, "tag-ttl"),
+    staleTag: ageOf(flags, "stale-tag"),
+    denyRelist: ageOf(flags, "deny-relist"),
   };
+}
+
+function ageOf(flags: AgeFlags, name: keyof AgeFlags): number {
+  return durationFlag(`--${name}`, flags[name]);
 }

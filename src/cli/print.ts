@@ -68,6 +68,9 @@ export function formatFindings(output: Output, findings: readonly Finding[], ind
   return texts.join("");
 }
 
+/** Errors about the user's own files, with a line for each problem. What strangers say has one line. */
+const listed: ReadonlySet<string> = new Set(["POLICY_INVALID", "CONFIG_INVALID"]);
+
 /** What would be printed several times is printed once, with the number. */
 function countedFindings(findings: readonly Finding[]): readonly Finding[] {
   const counts = new Map<string, { readonly finding: Finding; times: number }>();
@@ -94,7 +97,10 @@ export function printError(
     io.stderr.write(`${toJson({ error: finding })}\n`);
     return;
   }
-  io.stderr.write(`${paint(io.stderr, "red", "error")} ${formatFinding(io.stderr, finding)}`);
+  const [message = "", ...more] = listed.has(finding.code) ? finding.message.split("\n") : [finding.message];
+  const [head, ...details] = formatFinding(io.stderr, { ...finding, message }).split("\n");
+  const lines = [`${paint(io.stderr, "red", "error")} ${head}`, ...more.map((line) => `  ${plain(line)}`), ...details];
+  io.stderr.write(lines.join("\n"));
   if (wishes.verbose) io.stderr.write(causesOf(error));
 }
 

@@ -13,7 +13,7 @@ describe("flags for the age of facts", () => {
   it("are durations", () => {
     expect(agesOf({ ...defaults, "tag-ttl": "1m30s" }).tagTtl).toBe(90_000);
     expect(() => agesOf({ ...defaults, "tag-ttl": "soon" })).toThrow(
-      expect.objectContaining({ code: "CONFIG_INVALID" }),
+      expect.objectContaining({ code: "USAGE" }),
     );
   });
 });

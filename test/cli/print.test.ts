@@ -82,6 +82,14 @@ describe("an error", () => {
   };
   const error = new TrustError("KEY_INVALID", "no key", { cause: new Error("deep\u001b[2J down") });
 
+  test("about files of the user's own has a line for each problem, and any other one line", () => {
+    const wishes = { json: false, verbose: false };
+    const own = printed(new TrustError("POLICY_INVALID", "2 problems\na.yaml:1:1: x\na.yaml:2:1: y"), wishes);
+    expect(own.split("\n").slice(1, 3)).toEqual(["  a.yaml:1:1: x", "  a.yaml:2:1: y"]);
+    const other = printed(new TrustError("REGISTRY_DENIED", "no\n✔ allow, trusted"), wishes);
+    expect(other.split("\n")[0]).toContain("no ✔ allow, trusted");
+  });
+
   test("is one line of JSON where JSON is wanted", () => {
     const text = printed(error, { json: true, verbose: true });
     expect(text.split("\n")).toHaveLength(2);

@@ -1,6 +1,6 @@
-import { parseDuration } from "../../policy/settings.ts";
 import type { CollectReport } from "../../registry/gc.ts";
 import { defineCommand } from "../command.ts";
+import { durationFlag } from "../durations.ts";
 import { createResults } from "../results.ts";
 
 export const command = defineCommand({
@@ -28,7 +28,7 @@ export const command = defineCommand({
     const report = await collectGarbage(context.resolvePath(options.storage), {
       dryRun: options["dry-run"],
       untagged: options.untagged,
-      graceMs: parseDuration(options.grace),
+      graceMs: durationFlag("--grace", options.grace),
     });
     const results = createResults<CollectReport>(context, (found) => formatReport(found, options["dry-run"]));
     results.add(report, 0);
