@@ -19,7 +19,14 @@ export { createMarks, type HighWaterMarks } from "./policy/marks.ts";
 export { policyKindNames, policyObjectProblems } from "./policy/object-problems.ts";
 export type { ObjectContext, PolicySet } from "./policy/policy.ts";
 export { defaultSettings, type VerifierSettings } from "./policy/settings.ts";
-export { type Outcome, type PolicyResult, type Status, type Verdict, verdictOf } from "./policy/verdict.ts";
+export {
+  type Outcome,
+  type PolicyResult,
+  policyNameOf,
+  type Status,
+  type Verdict,
+  verdictOf,
+} from "./policy/verdict.ts";
 export {
   errorLine,
   findingsByWeight,

@@ -1,4 +1,4 @@
-import { findingsByWeight, oneLine, type Verdict } from "../src/index.ts";
+import { findingsByWeight, oneLine, policyNameOf, type Verdict } from "../src/index.ts";
 
 // What people read at kubectl is rendered where the command line's text is.
 export {
@@ -34,7 +34,7 @@ export function evidenceAnnotation(verdicts: readonly Verdict[]): string {
       outcome: verdict.outcome,
       status: verdict.status,
       codes: [...new Set(findingsByWeight(verdict).map(({ finding }) => finding.code))],
-      policies: verdict.policies.slice(0, 10).map((policy) => policy.name),
+      policies: verdict.policies.slice(0, 10).map(policyNameOf),
       evidence: verdict.evidence.slice(0, 3),
       ...(verdict.unsafe.length === 0 ? {} : { unsafe: verdict.unsafe.slice(0, 3) }),
     }),

@@ -1,5 +1,5 @@
 import type { ErrorCategory } from "../errors.ts";
-import { categoriesOf, type Outcome, type Verdict } from "../policy/verdict.ts";
+import { categoriesOf, type Outcome, type PolicyResult, policyNameOf, type Verdict } from "../policy/verdict.ts";
 import type { CommandContext } from "./command.ts";
 import { formatTable } from "./print.ts";
 import { createProgress } from "./progress.ts";
@@ -44,6 +44,14 @@ export function formatAudit(all: readonly Audited[]): string {
 }
 
 function firstReason({ findings, policies }: Verdict): string {
-  const [first] = [...findings, ...policies.flatMap((policy) => policy.findings)];
-  return first === undefined ? "" : `${first.code}: ${first.message}`;
+  const ofPolicies = policies.flatMap((policy) =>
+    policy.findings.map((finding) => ({ finding, where: whereOf(policy) })),
+  );
+  const [first] = [...findings.map((finding) => ({ finding, where: "" })), ...ofPolicies];
+  return first === undefined ? "" : `${first.finding.code}: ${first.where}${first.finding.message}`;
+}
+
+/** Rules of the cluster hold for all; that one is of a single namespace has to be said. */
+function whereOf(policy: PolicyResult): string {
+  return policy.namespace === undefined ? "" : `policy ${policyNameOf(policy)}: `;
 }

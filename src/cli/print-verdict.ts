@@ -1,5 +1,5 @@
 import type { SignerIdentity } from "../formats/format.ts";
-import type { PolicyResult, Satisfaction, Verdict } from "../policy/verdict.ts";
+import { type PolicyResult, policyNameOf, type Satisfaction, type Verdict } from "../policy/verdict.ts";
 import type { Output } from "./io.ts";
 import { formatFindings, paint, plain } from "./print.ts";
 
@@ -26,7 +26,8 @@ function indent(text: string): string {
 }
 
 function formatPolicy(output: Output, result: PolicyResult): string {
-  const { name, mode, passed, satisfiedBy, findings } = result;
+  const { mode, passed, satisfiedBy, findings } = result;
+  const name = policyNameOf(result);
   const signed = satisfiedBy.filter(({ attestation }) => attestation === undefined).map(formatSatisfaction);
   const attested = satisfiedBy.flatMap((item) =>
     item.attestation === undefined ? [] : [`${item.attestation} attested by ${formatSatisfaction(item)}`],

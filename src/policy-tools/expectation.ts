@@ -1,5 +1,5 @@
 import type { Finding } from "../errors.ts";
-import type { PolicyResult, Verdict } from "../policy/verdict.ts";
+import { type PolicyResult, policyNameOf, type Verdict } from "../policy/verdict.ts";
 import type { TestCase } from "./test-schema.ts";
 
 /** In what a verdict is unlike what a case expects, in words; nothing where it fits. */
@@ -19,9 +19,9 @@ function codeMismatch(code: string | undefined, findings: readonly Finding[], wh
 }
 
 function policyMismatch({ outcome, code }: TestCase["expect"], name: string, verdict: Verdict): readonly string[] {
-  const own = everyPolicy(verdict).filter((policy) => policy.name === name);
+  const own = everyPolicy(verdict).filter((policy) => policy.name === name || policyNameOf(policy) === name);
   if (own.length === 0) {
-    const others = [...new Set(everyPolicy(verdict).map((policy) => policy.name))];
+    const others = [...new Set(everyPolicy(verdict).map(policyNameOf))];
     return [`expected the policy ${name} to match, got ${others.length === 0 ? "none" : others.join(", ")}`];
   }
   if (code !== undefined)

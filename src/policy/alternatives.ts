@@ -2,7 +2,7 @@ import type { Finding } from "../errors.ts";
 import { distinctFindings } from "./explain.ts";
 import { nonEmpty } from "./non-empty.ts";
 import type { TrustPolicy } from "./policy.ts";
-import type { PolicyResult } from "./verdict.ts";
+import { aboutPolicy, type PolicyResult } from "./verdict.ts";
 
 /**
  * The policies that a policy of alternatives stands for: one for each authority, with a signature by it, or with every
@@ -40,5 +40,5 @@ export function evaluateAlternatives(
   const best = passed.find((result) => result.static === undefined) ?? passed[0];
   if (best !== undefined) return best;
   const findings: readonly Finding[] = distinctFindings(results.flatMap((result) => result.findings));
-  return { name: policy.name, mode: policy.mode, passed: false, satisfiedBy: [], findings };
+  return { ...aboutPolicy(policy), passed: false, satisfiedBy: [], findings };
 }

@@ -1,5 +1,5 @@
 import type { MatchedPolicy } from "./match.ts";
-import type { PolicyResult } from "./verdict.ts";
+import { type PolicyResult, policyNameOf } from "./verdict.ts";
 
 /** What weakens the authorities that policies were passed on, in words, each once. */
 export function authorityWarnings(
@@ -13,7 +13,9 @@ export function authorityWarnings(
       .filter(({ name }) => passedOn.has(name))
       .flatMap((authority) =>
         "unsafe" in authority
-          ? (authority.unsafe ?? []).map((text) => `${policy?.name}, ${authority.name}: ${text}`)
+          ? (authority.unsafe ?? []).map(
+              (text) => `${policy === undefined ? "" : policyNameOf(policy)}, ${authority.name}: ${text}`,
+            )
           : [],
       );
   });

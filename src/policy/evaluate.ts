@@ -11,7 +11,7 @@ import type { Authority, TrustPolicy } from "./policy.ts";
 import { rootFacts } from "./root-facts.ts";
 import { type Candidate, distinctSigners } from "./signers.ts";
 import { decidesAlone, openingOf, outright, refusals } from "./statics.ts";
-import type { PolicyResult, Satisfaction } from "./verdict.ts";
+import { aboutPolicy, type PolicyResult, type Satisfaction } from "./verdict.ts";
 
 /**
  * Decides one policy from proofs. Pure. The steps:
@@ -31,7 +31,7 @@ export function evaluatePolicy(
   excluded: boolean,
   facts: EvaluationFacts | undefined,
 ): PolicyResult {
-  const base = { name: policy.name, mode: policy.mode };
+  const base = aboutPolicy(policy);
   // 1
   if (excluded) return { ...base, passed: true, satisfiedBy: [], findings: [] };
   if (facts === undefined) return decidesAlone(policy) ? outright(policy) : { ...base, ...nothing };

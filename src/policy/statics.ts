@@ -1,6 +1,6 @@
 import { type Finding, TrustError, toFinding } from "../errors.ts";
 import type { TrustPolicy } from "./policy.ts";
-import type { PolicyResult } from "./verdict.ts";
+import { aboutPolicy, type PolicyResult } from "./verdict.ts";
 
 /** Whether the policy asks for nothing that could be known: what it says, it says of every image. */
 export function decidesAlone({ authorities, statics, unusable, attestations, condition }: TrustPolicy): boolean {
@@ -10,7 +10,7 @@ export function decidesAlone({ authorities, statics, unusable, attestations, con
 
 /** The result of a policy that decides alone. */
 export function outright(policy: TrustPolicy): PolicyResult {
-  const base = { name: policy.name, mode: policy.mode, satisfiedBy: [] };
+  const base = { ...aboutPolicy(policy), satisfiedBy: [] };
   const opening = openingOf(policy);
   if (opening === undefined) return { ...base, passed: false, findings: refusals(policy) };
   return { ...base, passed: true, findings: [], static: opening };

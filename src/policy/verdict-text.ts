@@ -1,6 +1,6 @@
 import type { ErrorCategory, Finding } from "../errors.ts";
 import type { SignerIdentity } from "../formats/format.ts";
-import type { PolicyResult, Satisfaction, Verdict } from "./verdict.ts";
+import { type PolicyResult, policyNameOf, type Satisfaction, type Verdict } from "./verdict.ts";
 
 /** What a person reads at `kubectl apply`: more than this is not read. */
 const maxShort = 1980;
@@ -61,7 +61,7 @@ export function findingsByWeight(verdict: Verdict): readonly ToldFinding[] {
   const of = (enforcing: boolean) =>
     verdict.policies
       .filter((policy) => !policy.passed && (policy.mode === "enforce") === enforcing)
-      .flatMap((policy) => policy.findings.map((finding) => ({ finding, policy: policy.name })));
+      .flatMap((policy) => policy.findings.map((finding) => ({ finding, policy: policyNameOf(policy) })));
   const top = verdict.findings.map((finding) => ({ finding, policy: undefined }));
   // That no policy spoke is told even where it decides nothing.
   const last = verdict.outcome === "deny" ? [] : top.filter(({ finding }) => finding.code === "NO_POLICY");
@@ -123,7 +123,8 @@ function fullLines(verdict: Verdict): readonly string[] {
   ];
 }
 
-function policyLines({ name, mode, passed, satisfiedBy, findings }: PolicyResult): readonly string[] {
+function policyLines(result: PolicyResult): readonly string[] {
+  const { mode, passed, satisfiedBy, findings } = result;
   const byAuthority = Map.groupBy(findings, ({ authority }) => authority);
   const unsatisfied = [...byAuthority].flatMap(([authority, own]) =>
     authority === undefined
@@ -139,7 +140,7 @@ function policyLines({ name, mode, passed, satisfiedBy, findings }: PolicyResult
     others.filter(({ evidence }) => evidence === undefined),
   ];
   return [
-    `  policy ${oneLine(name, 200)}, ${mode}: ${passed ? "passed" : "not passed"}`,
+    `  policy ${oneLine(policyNameOf(result), 200)}, ${mode}: ${passed ? "passed" : "not passed"}`,
     ...rest.flatMap((finding) => findingLines(finding, 2)),
     ...satisfiedBy.flatMap(satisfactionLines),
     ...unsatisfied,

@@ -1,7 +1,7 @@
 import type { Digest } from "../crypto/digest.ts";
 import { type ErrorCategory, errorCodes, type Finding } from "../errors.ts";
 import type { SignerIdentity } from "../formats/format.ts";
-import type { PolicyMode } from "./policy.ts";
+import type { PolicyMode, TrustPolicy } from "./policy.ts";
 
 export type Outcome = "allow" | "warn" | "deny";
 export type Status = "trusted" | "untrusted" | "no-policy" | "exempt" | "static" | "unavailable";
@@ -24,6 +24,8 @@ export interface Satisfaction {
 /** What one policy says about an image. */
 export interface PolicyResult {
   readonly name: string;
+  /** Of a TrustPolicy, its namespace; absent: a policy of the cluster. */
+  readonly namespace?: string;
   readonly mode: PolicyMode;
   readonly passed: boolean;
   readonly satisfiedBy: readonly Satisfaction[];
@@ -32,6 +34,16 @@ export interface PolicyResult {
   readonly static?: { readonly authority: string; readonly message?: string };
   /** Passed although it is not satisfied: the findings say why it is not. */
   readonly exception?: AppliedException;
+}
+
+/** What a result says of the policy itself. */
+export function aboutPolicy({ name, namespace, mode }: TrustPolicy): Pick<PolicyResult, "name" | "namespace" | "mode"> {
+  return { name, ...(namespace === undefined ? {} : { namespace }), mode };
+}
+
+/** NAME of a policy of the cluster, NAMESPACE/NAME of a TrustPolicy: what tells each from all others. */
+export function policyNameOf({ name, namespace }: Pick<PolicyResult, "name" | "namespace">): string {
+  return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
 /** An exception that let an image pass. Times are RFC 3339 UTC. */
@@ -127,7 +139,9 @@ function statusOf(facts: VerdictFacts): Status {
 }
 
 /** What let an image pass without being trusted, in words. */
-function openings({ name, static: decided, exception }: PolicyResult): readonly string[] {
+function openings(result: PolicyResult): readonly string[] {
+  const { static: decided, exception } = result;
+  const name = policyNameOf(result);
   if (exception !== undefined) {
     const { approvedBy, expires, reason } = exception;
     const by = approvedBy === undefined ? "" : `, approved by ${approvedBy}`;
