@@ -86,7 +86,7 @@ describe("an error", () => {
     const wishes = { json: false, verbose: false };
     const own = printed(new TrustError("POLICY_INVALID", "2 problems\na.yaml:1:1: x\na.yaml:2:1: y"), wishes);
     expect(own.split("\n").slice(1, 3)).toEqual(["  a.yaml:1:1: x", "  a.yaml:2:1: y"]);
-    const other = printed(new TrustError("REGISTRY_DENIED", "no\n✔ allow, trusted"), wishes);
+    const other = printed(new TrustError("REGISTRY_UNREACHABLE", "no\n✔ allow, trusted"), wishes);
     expect(other.split("\n")[0]).toContain("no ✔ allow, trusted");
   });
 
