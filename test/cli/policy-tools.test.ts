@@ -331,6 +331,9 @@ describe("with a registry", () => {
     const recorded = await run("record", text, "--file", "recorded.evidence.json");
     expect([recorded.code, recorded.stdout]).toEqual([0, ""]);
     expect((await run("record", text)).stdout).toBe(readFileSync(at("recorded.evidence.json"), "utf8"));
+    const absent = await run("record", `${stage.host}/recorded/app:slip`, "--file", "absent.evidence.json");
+    expect([absent.code, absent.stderr]).toEqual([0, expect.stringContaining("not there")]);
+    expect(recorded.stderr).not.toContain("not there");
     const explained = await run("explain", "--policy", "recorded-policy.json", "--verify", text);
     expect([explained.code, explained.stdout]).toEqual([0, expect.stringContaining("allow, trusted")]);
 

@@ -240,6 +240,15 @@ describe("authorities with identities", () => {
     expect(evaluatePolicy(policyOf(1, authority), false, factsAt(now, proof)).passed).toBe(true);
   });
 
+  it("are told beside the signer where they are not those that are asked for", async () => {
+    const authority = await ci({ issuer: githubIssuer, claims: { runnerEnvironment: "self-hosted" } });
+    const { findings } = evaluatePolicy(policyOf(1, authority), false, factsAt(now, await proofOf({}, [authority])));
+    expect(findings.find(({ code }) => code === "SIGNER_NOT_TRUSTED")).toMatchObject({
+      expected: expect.stringContaining('{"runnerEnvironment":"self-hosted"}'),
+      found: expect.stringContaining('{"runnerEnvironment":"github-hosted"}'),
+    });
+  });
+
   it("are not satisfied through another trust root, though it proved the signature for another policy", async () => {
     const strange = createWorld();
     const elsewhere = parseTrustRoot(trustedRootOf(strange), { name: "elsewhere", source: { kind: "file" } });

@@ -1,6 +1,7 @@
 import { writeNewFiles } from "../../keys/files.ts";
 import { parseReference } from "../../oci/reference.ts";
 import type { Whereabouts } from "../../policy/mirrors.ts";
+import type { Recording } from "../../policy-tools/recording.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
 import { openTrustedRoot } from "../identity-options.ts";
 import { createProgress } from "../progress.ts";
@@ -61,6 +62,8 @@ export const command = defineCommand({
     });
     progress.clear();
     const content = formatEvidence(recording);
+    const absent = absentIn(recording);
+    if (absent.length > 0) context.note(`recorded as not there: ${absent.join(", ")}`);
     if (options.file === undefined) {
       io.stdout.write(content);
       return 0;
@@ -70,6 +73,15 @@ export const command = defineCommand({
     return 0;
   },
 });
+
+/** Images that the registry does not know; a recording of that is as good as of any, unless the name is a slip. */
+function absentIn({ images, repositories }: Recording): readonly string[] {
+  const isAbsent = (image: string) =>
+    [...repositories].some(([name, { tags }]) =>
+      [...tags].some(([tag, recorded]) => "error" in recorded && image === `${name}:${tag}`),
+    );
+  return images.filter(isAbsent);
+}
 
 /** Where the policies say that evidence is, all of them together. */
 async function whereaboutsIn(context: CommandContext, paths: readonly string[]): Promise<Whereabouts | undefined> {
