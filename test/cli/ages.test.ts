@@ -12,8 +12,6 @@ describe("flags for the age of facts", () => {
   });
   it("are durations", () => {
     expect(agesOf({ ...defaults, "tag-ttl": "1m30s" }).tagTtl).toBe(90_000);
-    expect(() => agesOf({ ...defaults, "tag-ttl": "soon" })).toThrow(
-      expect.objectContaining({ code: "USAGE" }),
-    );
+    expect(() => agesOf({ ...defaults, "tag-ttl": "soon" })).toThrow(expect.objectContaining({ code: "USAGE" }));
   });
 });
