@@ -198,16 +198,11 @@ async function configOf(context: CommandContext, flags: SigningRequest["flags"])
   });
 }
 
-/** The library that asks for certificates makes connections of its own: what it trusts is what the process does. */
 async function clientOf({ io, verbose, resolvePath }: CommandContext, caFile: string | undefined) {
   const ca =
     caFile === undefined
       ? undefined
       : (await readSmallFile(resolvePath(caFile), "the certificate authority")).toString();
-  if (ca !== undefined) {
-    const tls = await import("node:tls");
-    tls.setDefaultCACertificates([...tls.getCACertificates("default"), ca]);
-  }
   const onRequest = verbose
     ? ({ method, url, status }: { method: string; url: string; status?: number }) =>
         void io.stderr.write(`${method} ${url} ${status ?? "no answer"}\n`)
