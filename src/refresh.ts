@@ -1,32 +1,22 @@
-import type { PushedSignature } from "./attach.ts";
+import type { MakingRequest, PushedSignature } from "./attach.ts";
 import type { Digest } from "./crypto/digest.ts";
 import { asTrustError, type Finding, TrustError, toFinding } from "./errors.ts";
 import { signaturesBy } from "./evidence/signed-by.ts";
-import type { SignatureFormat, VerifiedSignature } from "./formats/format.ts";
+import type { VerifiedSignature } from "./formats/format.ts";
 import { trustInSigner } from "./formats/made-trust.ts";
 import { namesOf } from "./keys/named.ts";
-import type { Signer } from "./keys/signer.ts";
 import { listChildren } from "./oci/children.ts";
-import { formatReference, formatRepository, type ImageReference, type RepositoryName } from "./oci/reference.ts";
+import { formatReference, formatRepository } from "./oci/reference.ts";
 import type { Registry } from "./oci/registry.ts";
 import { type Binding, bindingAnnotations, bindingOf, ownAnnotations } from "./policy/binding.ts";
 import { signImage } from "./sign.ts";
 
-export interface RefreshRequest {
-  readonly image: ImageReference;
-  readonly signer: Signer;
-  readonly formats: readonly SignatureFormat[];
+export interface RefreshRequest
+  extends Pick<MakingRequest, "image" | "signer" | "formats" | "signatureRepository" | "dryRun" | "now" | "signal"> {
   /** Refresh what expires within so many milliseconds, or has expired. */
   readonly before: number;
   /** Milliseconds that the new signatures count; default: as long as the old ones did. */
   readonly expiresIn?: number | undefined;
-  /** Where signatures are, if not beside the image. */
-  readonly signatureRepository?: RepositoryName | undefined;
-  /** Make and check the signatures, push nothing. */
-  readonly dryRun?: boolean | undefined;
-  /** Milliseconds since 1970. */
-  readonly now: number;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface RefreshedImage {
