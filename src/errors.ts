@@ -78,6 +78,18 @@ export const errorCodes = {
     hint: "Name the registry in allowRegistry (flag --allow-registry) if images may come from there",
   },
   TLS_FAILED: { category: "config", hint: "Give the certificate authority of the server with --ca-file FILE" },
+  CLUSTER_CONFIG_INVALID: {
+    category: "config",
+    hint: "Name the cluster with --kubeconfig FILE and --context NAME; see which there are with: kubectl config get-contexts",
+  },
+  CLUSTER_ACCESS_DENIED: {
+    category: "config",
+    hint: "Grant the user or service account the right named in the message; check with: kubectl auth can-i VERB RESOURCE",
+  },
+  SECRET_UNUSABLE: {
+    category: "config",
+    hint: "Store the public key in the Secret and under the key that the policy names; a private key is not needed",
+  },
   POLICY_NOT_FOUND: { category: "config", hint: "Give a policy file, or a folder with .yaml, .yml or .json policies" },
   EVIDENCE_NOT_RECORDED: {
     category: "config",
@@ -86,6 +98,10 @@ export const errorCodes = {
   POLICY_INVALID: {
     category: "config",
     hint: "Correct the file at the place named; docs/policy.md shows every field",
+  },
+  POLICY_UNUSABLE: {
+    category: "config",
+    hint: "Correct the policy, or what it refers to; its status says what is wrong: kubectl describe KIND NAME",
   },
   POLICY_NOT_EVALUABLE: {
     category: "config",
@@ -300,6 +316,18 @@ export const errorCodes = {
 
   REGISTRY_UNREACHABLE: { category: "unavailable", hint: "Check the network path to the registry, then try again" },
   REGISTRY_ERROR: { category: "unavailable", hint: "The registry is failing or limiting requests; wait and try again" },
+  CLUSTER_UNREACHABLE: {
+    category: "unavailable",
+    hint: "Check the network path to the API server, and try: kubectl get --raw /readyz",
+  },
+  CLUSTER_ANSWER_INVALID: {
+    category: "unavailable",
+    hint: "Something between here and the API server answers in its place; check the server that the kubeconfig names",
+  },
+  CLUSTER_VERSION_GONE: {
+    category: "unavailable",
+    hint: "The API server forgot what changed since then; everything is listed again",
+  },
   SIGNING_SERVICE_UNAVAILABLE: {
     category: "unavailable",
     hint: "The service is down or cannot be reached; nothing was written. Try again later",

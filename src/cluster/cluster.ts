@@ -1,0 +1,77 @@
+import type { JsonObject } from "../crypto/json.ts";
+
+/** A kind of objects, as the API server serves it: `/apis/GROUP/VERSION/PLURAL`, `/api/v1/PLURAL` for the group "". */
+export interface Resource {
+  readonly group: string;
+  readonly version: string;
+  readonly plural: string;
+  /** As objects name it; items of a list need not. */
+  readonly kind: string;
+  readonly namespaced: boolean;
+}
+
+/** One object, as far as every object has the same shape. Nothing else of it has been looked at. */
+export interface ClusterObject extends JsonObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: ObjectMetadata;
+}
+
+export interface ObjectMetadata extends JsonObject {
+  readonly name: string;
+  /** Undefined for objects of the cluster. */
+  readonly namespace?: string;
+  readonly uid: string;
+  /** Changes with every change of the object. */
+  readonly resourceVersion: string;
+  /** Changes with every change of its specification, where the kind has a status of its own. */
+  readonly generation?: number;
+}
+
+/** Which objects of a kind; everything given must hold. */
+export interface ObjectQuery {
+  /** Absent: those of all namespaces. */
+  readonly namespace?: string | undefined;
+  readonly fieldSelector?: string | undefined;
+  readonly labelSelector?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ObjectList {
+  readonly items: readonly ClusterObject[];
+  /** Where a watch goes on from. */
+  readonly resourceVersion: string;
+}
+
+/** What a watch tells. `bookmark`: nothing changed up to that version. */
+export type WatchEvent =
+  | { readonly type: "added" | "modified" | "deleted"; readonly object: ClusterObject }
+  | { readonly type: "bookmark"; readonly resourceVersion: string };
+
+/**
+ * The API server of a cluster, as one user sees it. Reads are bounded in size and time. All of it throws
+ * `CLUSTER_UNREACHABLE` (no answer, or one of the 5xx), `CLUSTER_ACCESS_DENIED` (401, 403; says which right is missing),
+ * `CLUSTER_ANSWER_INVALID` (what is no answer of an API server, or too large a one).
+ */
+export interface Cluster {
+  /** The URL of the server, for messages. */
+  readonly server: string;
+  /** Where this program runs, or the namespace of the context; `default` where neither says. */
+  readonly namespace: string;
+  /** All objects, page by page; undefined where the server knows no such kind. */
+  list(resource: Resource, query?: ObjectQuery): Promise<ObjectList | undefined>;
+  /**
+   * What changes after `resourceVersion`, until the server ends it or the signal comes. Throws `CLUSTER_VERSION_GONE` where the
+   * server does not remember so far back: list again.
+   */
+  watch(resource: Resource, query: ObjectQuery & { readonly resourceVersion: string }): AsyncIterable<WatchEvent>;
+  /** Undefined where there is no such object. */
+  get(
+    resource: Resource,
+    name: string,
+    query?: Omit<ObjectQuery, "fieldSelector" | "labelSelector">,
+  ): Promise<ClusterObject | undefined>;
+  /** Merges `status` into the status of an object (RFC 7396), without looking at what else it has. */
+  mergeStatus(resource: Resource, object: ClusterObject, status: JsonObject, signal?: AbortSignal): Promise<void>;
+  close(): void;
+}
