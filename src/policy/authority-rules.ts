@@ -32,7 +32,21 @@ export interface PolicySources {
    * document, whose `id` the name is then; nothing is fetched now. Throws `TRUST_ROOT_NOT_FOUND` and the like.
    */
   readonly openRoot?: ((name: string, tuf?: TufSource) => Promise<TrustRoot>) | undefined;
+  /** Absent: policies that are not objects of a cluster. */
+  readonly readSecret?: ReadSecret | undefined;
 }
+
+/** An entry of the data of a Secret. */
+export interface SecretEntry {
+  readonly name: string;
+  /** Undefined: the namespace that this program runs in. */
+  readonly namespace?: string | undefined;
+  /** Undefined: the only one that the Secret has. */
+  readonly entry?: string | undefined;
+}
+
+/** Reads the text of an entry of a Secret. Throws a `TrustError`, `SECRET_UNUSABLE` where it is not there. */
+export type ReadSecret = (secret: SecretEntry) => Promise<string>;
 
 /** What an entry of `authorities` came to. */
 interface ReadAuthority {

@@ -15,16 +15,26 @@ const maxObjectBytes = 2 * 1024 * 1024;
  * trust root, is there: objects come in any order.
  */
 export async function policyObjectProblems(object: JsonObject): Promise<readonly string[]> {
-  const { apiVersion, kind, metadata, status: _, ...rest } = object;
-  const text = JSON.stringify({ apiVersion, kind, metadata: nameOf(metadata), ...rest });
-  if (text.length > maxObjectBytes) return [`the object is larger than ${maxObjectBytes} bytes`];
-  if (!isPlain(object)) return [`the object has values that no policy has: more than ${maxValues}, or too deep ones`];
-  const compiled = textToCompile(object);
-  if (compiled > maxCompiled)
-    return [`the object has more than ${maxCompiled} characters of expressions and conditions`];
-  const value: unknown = JSON.parse(text);
-  const { problems } = await parsePolicyDocument(value, async (name) => anyRoot(name));
+  const beyond = boundsProblem(object);
+  if (beyond !== undefined) return [beyond];
+  const { problems } = await parsePolicyDocument(writtenPart(object), { openRoot: async (name) => anyRoot(name) });
   return problems.map((problem) => formatProblem(problem).replace(/^[:\d]*: /, ""));
+}
+
+/** Why an object is too large, too deep or too costly to be looked into as a policy; nothing where it is not. Quick. */
+export function boundsProblem(object: JsonObject): string | undefined {
+  if (!isPlain(object)) return `the object has values that no policy has: more than ${maxValues}, or too deep ones`;
+  if (JSON.stringify(writtenPart(object)).length > maxObjectBytes)
+    return `the object is larger than ${maxObjectBytes} bytes`;
+  const compiled = textToCompile(object);
+  if (compiled <= maxCompiled) return undefined;
+  return `the object has more than ${maxCompiled} characters of expressions and conditions`;
+}
+
+/** An object as its author wrote it: without what the server keeps in `metadata` and `status`. */
+export function writtenPart(object: JsonObject): JsonObject {
+  const { apiVersion, kind, metadata, status: _, ...rest } = object;
+  return { apiVersion, kind, metadata: nameOf(metadata), ...rest };
 }
 
 /** Anybody who reaches the webhook may send objects: none must keep the others waiting. */

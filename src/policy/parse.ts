@@ -32,9 +32,12 @@ export async function parsePolicies(
 }
 
 /** The same for a document that is at hand as values, such as an object of a cluster: there is no place in a file to name. */
-export function parsePolicyDocument(value: unknown, openRoot: PolicySources["openRoot"]): Promise<ParsedPolicies> {
+export function parsePolicyDocument(
+  value: unknown,
+  sources: Omit<PolicySources, "readKeyFile">,
+): Promise<ParsedPolicies> {
   const nowhere = () => "";
-  return readPolicy({ value, placeOf: nowhere, placeWithin: nowhere, placeOfKey: nowhere }, { openRoot });
+  return readPolicy({ value, placeOf: nowhere, placeWithin: nowhere, placeOfKey: nowhere }, sources);
 }
 
 /** Roots need much to be understood, and most policies have none. */

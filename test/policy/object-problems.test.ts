@@ -30,7 +30,7 @@ describe("a policy as an object", () => {
   });
 
   it("has bounds", async () => {
-    const images = Array.from({ length: 200_000 }, () => ({ glob: "a/**" }));
+    const images = [{ glob: "a".repeat(3_000_000) }];
     expect(await policyObjectProblems({ ...object, spec: { ...spec, images } })).toEqual([
       expect.stringContaining("larger"),
     ]);
