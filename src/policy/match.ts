@@ -28,7 +28,7 @@ export function matchPolicies(
   const name = formatRepository(ref);
   const exceptions = set.exceptions?.filter((exception) => mayExcept(exception, name, object)) ?? [];
   const matched: MatchedPolicy[] = [];
-  for (const { policy, images } of compiled(set)) {
+  for (const { policy, images } of speakingIn(set, object?.namespace)) {
     if (!images.some((image) => matchesImage(image, name, ref))) continue;
     const applies = appliesTo(policy, object);
     if (applies === "no") continue;
@@ -66,17 +66,29 @@ interface CompiledImage {
   readonly speaksOf: ImagePattern["speaksOf"];
 }
 
-const sets = new WeakMap<PolicySet, readonly CompiledPolicy[]>();
+/** The policies of a set by namespace; under `undefined` those of the cluster. Each in the order of the set. */
+type ByNamespace = ReadonlyMap<string | undefined, readonly CompiledPolicy[]>;
 
-/** The globs of a set are taken apart once: an image is held against all of them, and there may be thousands. */
-function compiled(set: PolicySet): readonly CompiledPolicy[] {
-  const known = sets.get(set);
+const sets = new WeakMap<PolicySet, ByNamespace>();
+
+/** Policies of other namespaces are not even looked at: there may be thousands, and an image is held against all that are. */
+function speakingIn(set: PolicySet, namespace: string | undefined): readonly CompiledPolicy[] {
+  const known = sets.get(set) ?? Map.groupBy(set.policies.map(compiled), ({ policy }) => policy.namespace);
+  sets.set(set, known);
+  const everywhere = known.get(undefined) ?? [];
+  const here = namespace === undefined ? undefined : known.get(namespace);
+  return here === undefined ? everywhere : [...everywhere, ...here];
+}
+
+const policies = new WeakMap<TrustPolicy, CompiledPolicy>();
+
+/** The globs of a policy are taken apart once, however many sets it is part of. */
+function compiled(policy: TrustPolicy): CompiledPolicy {
+  const known = policies.get(policy);
   if (known !== undefined) return known;
-  const made = set.policies.map((policy) => ({
-    policy,
-    images: policy.images.map(({ glob, tags, speaksOf }) => ({ name: compileGlob(glob), tags, speaksOf })),
-  }));
-  sets.set(set, made);
+  const images = policy.images.map(({ glob, tags, speaksOf }) => ({ name: compileGlob(glob), tags, speaksOf }));
+  const made = { policy, images };
+  policies.set(policy, made);
   return made;
 }
 
@@ -101,7 +113,6 @@ function matchesName(glob: CompiledGlob, ref: ImageReference): boolean {
 type Known = "yes" | "no" | "unknown";
 
 function appliesTo(policy: TrustPolicy, object: ObjectContext | undefined): Known {
-  if (policy.namespace !== undefined && policy.namespace !== object?.namespace) return "no";
   if (object === undefined || policy.match.length === 0) return "yes";
   const answers = new Set(policy.match.map((match) => matchesObject(match, object)));
   return answers.has("yes") ? "yes" : answers.has("unknown") ? "unknown" : "no";

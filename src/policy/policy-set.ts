@@ -21,16 +21,22 @@ export function toPolicySet(parsed: readonly ParsedPolicies[]): PolicySet {
     ...sameRoots(parsed.flatMap((source) => source.roots ?? [])),
   ];
   if (problems.length > 0) throw policyInvalid(problems);
-  const sorted = policies.toSorted((a, b) => compare(nameOf(a), nameOf(b)));
+  return inForce(parsed);
+}
+
+/** The policies of all sources in the order in which they are told, whatever problems there are beside them. */
+export function inForce(parsed: readonly ParsedPolicies[]): PolicySet {
+  const policies = parsed.flatMap((source) => source.policies).toSorted((a, b) => compare(nameOf(a), nameOf(b)));
+  const exceptions = parsed.flatMap((source) => source.exceptions ?? []).toSorted((a, b) => compare(a.name, b.name));
   const warnings = parsed.flatMap((source) => source.warnings ?? []);
   const tufRoots = parsed.flatMap((source) => (source.roots ?? []).flatMap(({ tuf }) => tuf ?? []));
-  const told = {
+  return {
+    policies,
+    ...(exceptions.length === 0 ? {} : { exceptions }),
     ...(warnings.length === 0 ? {} : { warnings }),
     ...(tufRoots.length === 0 ? {} : { tufRoots }),
+    revision: revisionOf(policies, exceptions),
   };
-  if (exceptions.length === 0) return { policies: sorted, ...told, revision: revisionOf(sorted, []) };
-  const inOrder = exceptions.toSorted((a, b) => compare(a.name, b.name));
-  return { policies: sorted, exceptions: inOrder, ...told, revision: revisionOf(sorted, inOrder) };
 }
 
 /** Each image is held against all of them. */
@@ -97,12 +103,25 @@ function compare(a: string, b: string): number {
 
 /** A hash over what the policies mean, with the keys themselves: comments, layout and file names do not change it. */
 function revisionOf(policies: readonly TrustPolicy[], exceptions: readonly TrustException[]): string {
-  const content = policies.map(({ source: _, authorities, ...rest }) => ({
-    ...rest,
-    authorities: authorities.map(canonicalAuthority),
-  }));
-  const all = exceptions.length === 0 ? content : [...content, ...exceptions.map(({ source: _, ...rest }) => rest)];
-  return createHash("sha256").update(JSON.stringify(all, sortedKeys)).digest("hex");
+  const hash = createHash("sha256");
+  for (const item of [...policies, ...exceptions]) hash.update(revisionOfOne(item));
+  return hash.digest("hex");
+}
+
+const revisions = new WeakMap<TrustPolicy | TrustException, Buffer>();
+
+/** Most of a set stays the same when one of it changes. */
+function revisionOfOne(item: TrustPolicy | TrustException): Buffer {
+  const known = revisions.get(item);
+  if (known !== undefined) return known;
+  const { source: _, ...rest } = item;
+  const content = "authorities" in rest ? { ...rest, authorities: rest.authorities.map(canonicalAuthority) } : rest;
+  const kind = "authorities" in rest ? "policy" : "exception";
+  const revision = createHash("sha256")
+    .update(JSON.stringify([kind, content], sortedKeys))
+    .digest();
+  revisions.set(item, revision);
+  return revision;
 }
 
 function sortedKeys(_: string, value: unknown): unknown {
