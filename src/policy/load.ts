@@ -3,6 +3,7 @@ import { readdir, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { asTrustError, TrustError } from "../errors.ts";
+import { absent, formatStamp, type Stamps, sameStamps, stampOf } from "../keys/file-stamps.ts";
 import { readSmallFile } from "../keys/files.ts";
 import type { TufSource } from "../trust/tuf-source.ts";
 import type { PolicySources } from "./authority-rules.ts";
@@ -117,11 +118,6 @@ async function pause(time: number, signal: AbortSignal): Promise<boolean> {
   return !signal.aborted;
 }
 
-const absent = "absent";
-
-/** What each file was like when it was looked at, by path. */
-type Stamps = ReadonlyMap<string, string>;
-
 interface ReadResult {
   readonly stamps: Stamps;
   /** The set, or throws why there is none. */
@@ -185,18 +181,6 @@ async function lookAgain(paths: readonly string[], cwd: string, before: Stamps):
   const stamps = new Map((await listFiles(paths, cwd)).stamps);
   for (const path of before.keys()) if (!stamps.has(path)) stamps.set(path, await stampOf(path));
   return stamps;
-}
-
-function sameStamps(a: Stamps, b: Stamps): boolean {
-  return a.size === b.size && [...a].every(([path, stamp]) => b.get(path) === stamp);
-}
-
-async function stampOf(path: string): Promise<string> {
-  return stat(path, { bigint: true }).then(formatStamp, () => absent);
-}
-
-function formatStamp({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
-  return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 }
 
 interface PolicyFile extends NamedFile {
