@@ -60,8 +60,8 @@ export interface Subject {
 }
 
 /** Whether a policy is of another language, which has rules of its own for names, expressions and counting. */
-export function isForeign({ anyOf, unusable, images }: TrustPolicy): boolean {
-  return anyOf === true || unusable !== undefined || images.some(({ speaksOf }) => speaksOf !== undefined);
+export function isForeign({ images }: TrustPolicy): boolean {
+  return images.some(({ speaksOf }) => speaksOf !== undefined);
 }
 
 /** `NAMESPACE/NAME` for a policy of one namespace, as exceptions call it. */

@@ -19,6 +19,7 @@ import type {
 import { parsePolicyKeys } from "./policy-keys.ts";
 import type { Problem } from "./problem.ts";
 import type { AuthorityDocument } from "./schema.ts";
+import { keysOfSecret, type ReadSecret } from "./secret-keys.ts";
 
 /** Reads the file that `key.file` and the like name, relative to the policy file. Throws a `TrustError` that says why not. */
 export type ReadKeyFile = (file: string) => Promise<string>;
@@ -36,17 +37,12 @@ export interface PolicySources {
   readonly readSecret?: ReadSecret | undefined;
 }
 
-/** An entry of the data of a Secret. */
-export interface SecretEntry {
-  readonly name: string;
-  /** Undefined: the namespace that this program runs in. */
-  readonly namespace?: string | undefined;
-  /** Undefined: the only one that the Secret has. */
-  readonly entry?: string | undefined;
+/** Those of a policy of a namespace: it reads Secrets of that one, whatever it says. */
+export function sourcesOf(namespace: string | undefined, sources: PolicySources): PolicySources {
+  const { readSecret } = sources;
+  if (namespace === undefined || readSecret === undefined) return sources;
+  return { ...sources, readSecret: (secret) => readSecret({ ...secret, namespace }) };
 }
-
-/** Reads the text of an entry of a Secret. Throws a `TrustError`, `SECRET_UNUSABLE` where it is not there. */
-export type ReadSecret = (secret: SecretEntry) => Promise<string>;
 
 /** What an entry of `authorities` came to. */
 interface ReadAuthority {
@@ -114,7 +110,10 @@ async function readKeys(
 ): Promise<Pick<KeyAuthority, "kind" | "keys" | "lifetime" | "root" | "require">> {
   const { trustRoot, require } = key;
   const lifetime = toKeyLifetime(key);
-  const keys = parsePolicyKeys(await textOf(key, "key", "data", "file", sources, at));
+  const keys =
+    key.secretRef === undefined
+      ? parsePolicyKeys(await textOf(key, "key", "data", "file", sources, at))
+      : await readSecretKeys(key.secretRef, sources, at);
   at.field("key", "trustRoot");
   const root = trustRoot === undefined ? undefined : await openRoot(trustRoot, sources);
   return {
@@ -124,6 +123,19 @@ async function readKeys(
     ...(root === undefined ? {} : { root }),
     ...(require === undefined ? {} : { require: { log: require.log === true, timestamp: require.timestamp === true } }),
   };
+}
+
+function readSecretKeys(
+  { name, namespace, key }: NonNullable<NonNullable<AuthorityDocument["key"]>["secretRef"]>,
+  { readSecret }: PolicySources,
+  at: Placer,
+): Promise<KeyAuthority["keys"]> {
+  at.field("key", "secretRef");
+  if (readSecret === undefined)
+    throw new TrustError("POLICY_INVALID", "a key in a Secret in a policy that is not an object of a cluster", {
+      expected: "the key in data, or in a file; Secrets are read in a cluster",
+    });
+  return keysOfSecret({ name, namespace, entry: key }, readSecret);
 }
 
 async function readKeyless(

@@ -18,12 +18,22 @@ export function toKeyLifetime({ validFrom, validUntil, revoked, frozen }: KeyDoc
   };
 }
 
-/** Rules that span the fields of a key. */
-export function keyProblems(authorities: readonly AuthorityDocument[], document: SourceDocument): readonly Problem[] {
+/** Rules that span the fields of a key, or of a key and the policy of a namespace. */
+export function keyProblems(
+  authorities: readonly AuthorityDocument[],
+  namespace: string | undefined,
+  document: SourceDocument,
+): readonly Problem[] {
   return authorities.flatMap(({ key }, index) => {
     if (key === undefined) return [];
     const path = ["spec", "authorities", index, "key"];
     const name = `spec.authorities[${index}].key`;
+    const foreign = foreignSecret(key, namespace);
+    if (foreign !== undefined) {
+      const place = document.placeOf([...path, "secretRef", "namespace"]);
+      const what = `${name}.secretRef.namespace is not the namespace of the policy`;
+      return [{ place, what, expected: `${namespace}, or nothing`, found: foreign }];
+    }
     const { validFrom, validUntil, revoked, frozen } = key;
     if (validFrom !== undefined && validUntil !== undefined && timeOf(validFrom) >= timeOf(validUntil)) {
       const place = document.placeOf([...path, "validUntil"]);
@@ -34,4 +44,10 @@ export function keyProblems(authorities: readonly AuthorityDocument[], document:
     const place = document.placeOfKey([...path, "frozen"]);
     return [{ place, what: `${name}.frozen has no effect`, expected: "revoked or validUntil beside it" }];
   });
+}
+
+/** The namespace of a Secret that the policy of another namespace names: keys of others are not its to read. */
+function foreignSecret({ secretRef }: KeyDocument, namespace: string | undefined): string | undefined {
+  if (namespace === undefined || secretRef?.namespace === namespace) return undefined;
+  return secretRef?.namespace;
 }

@@ -1,6 +1,13 @@
-import type { JsonObject } from "../crypto/json.ts";
-import type { PolicySources } from "./authority-rules.ts";
+import { isJsonObject, type JsonObject } from "../crypto/json.ts";
+import { isForeign } from "./foreign/kinds.ts";
+import { createObjectReader, type ObjectReader, type ObjectReading, type ObjectSources } from "./object-reading.ts";
+import { type ClusterRoot, openingClusterRoots } from "./object-roots.ts";
 import type { PolicySet } from "./policy.ts";
+import { inForce } from "./policy-set.ts";
+import type { ParsedPolicies } from "./rules.ts";
+import { salvagePolicy } from "./salvage.ts";
+
+export type { ObjectSources } from "./object-reading.ts";
 
 /** What an object is told by. */
 export interface ObjectName {
@@ -28,8 +35,162 @@ export interface ComposedObjects {
   readonly states: readonly ObjectState[];
 }
 
-/** Puts the policy objects of a cluster in force, again and again; what did not change is not read anew. */
+/** Puts the policy objects of a cluster in force, again and again; what did not change is not read anew. Never throws. */
 export type ComposeObjects = (objects: readonly JsonObject[]) => Promise<ComposedObjects>;
 
-/** Where policies of a cluster get what they name. */
-export type ObjectSources = Pick<PolicySources, "openRoot">;
+/** How many objects of a kind take effect together: images are held against all that may speak about them. */
+export interface ObjectLimits {
+  /** Of each kind of the cluster. */
+  readonly cluster: number;
+  /** TrustPolicies of one namespace. */
+  readonly namespace: number;
+}
+
+const defaultLimits: ObjectLimits = { cluster: 2000, namespace: 100 };
+
+/**
+ * Puts policy objects in force object by object: those that load as they are; of those that do not, a policy refuses what it
+ * matches ({@link salvagePolicy}), an exception lets nothing pass, a root is believed by nobody. No object's mistake is another's.
+ * Of too many objects the first by name take effect, and the others refuse all that they could be about.
+ */
+export function createObjectComposer(sources: ObjectSources, limits: ObjectLimits = defaultLimits): ComposeObjects {
+  const reader = createObjectReader();
+  return async (objects) => {
+    const named = markExcess(objects.map(nameObject), limits);
+    const readings = new Map<NamedObject, ObjectReading>();
+    const read = async (object: NamedObject, from: ObjectSources) =>
+      readings.set(object, await readOne(reader, object, from));
+    // Roots first: the others name them.
+    for (const object of named) if (object.isRoot) await read(object, sources);
+    const [native, foreign] = [rootsOf(readings, false), rootsOf(readings, true)];
+    const opening = {
+      native: { ...sources, openRoot: openingClusterRoots(native, foreign, sources.openRoot) },
+      foreign: { ...sources, openRoot: openingClusterRoots(foreign, native, sources.openRoot) },
+    };
+    for (const object of named)
+      if (!object.isRoot) await read(object, object.isForeign ? opening.foreign : opening.native);
+    reader.sweep();
+    return settle(named, readings);
+  };
+}
+
+interface NamedObject {
+  readonly value: JsonObject;
+  readonly name: ObjectName;
+  readonly version: string;
+  readonly isForeign: boolean;
+  readonly isRoot: boolean;
+  /** Beyond the limits. */
+  readonly excess?: string;
+}
+
+const rootKind = "TrustRoot";
+const exceptionKind = "TrustException";
+
+function nameObject(value: JsonObject): NamedObject {
+  const { apiVersion, kind } = value;
+  const metadata = isJsonObject(value["metadata"]) ? value["metadata"] : {};
+  const text = (field: unknown) => (typeof field === "string" ? field : "");
+  const { name, namespace, uid, resourceVersion } = metadata;
+  return {
+    value,
+    name: {
+      apiVersion: text(apiVersion),
+      kind: text(kind),
+      name: text(name),
+      ...(typeof namespace === "string" && namespace !== "" ? { namespace } : {}),
+    },
+    version: `${text(uid)} ${text(resourceVersion)}`,
+    isForeign: isForeign(value),
+    isRoot: kind === rootKind,
+  };
+}
+
+/** As kubectl names it: `clustertrustpolicy/production`. */
+function placeOf({ kind, name, namespace }: ObjectName): string {
+  const object = `${kind.toLowerCase()}/${name}`;
+  return namespace === undefined ? object : `${object} -n ${namespace}`;
+}
+
+function markExcess(objects: readonly NamedObject[], limits: ObjectLimits): readonly NamedObject[] {
+  const kinds = Map.groupBy(objects, ({ name: { apiVersion, kind, namespace } }) =>
+    JSON.stringify([apiVersion, kind, namespace]),
+  );
+  const beyond = new Map<NamedObject, string>();
+  for (const group of kinds.values()) {
+    const { namespace, kind } = group[0]?.name ?? { kind: "" };
+    const limit = namespace === undefined ? limits.cluster : limits.namespace;
+    if (group.length <= limit) continue;
+    const where = namespace === undefined ? "" : ` of the namespace ${namespace}`;
+    const why = `only ${limit} objects of kind ${kind}${where} take effect, the first by name; there are ${group.length}`;
+    for (const object of group.toSorted(byName).slice(limit)) beyond.set(object, why);
+  }
+  if (beyond.size === 0) return objects;
+  return objects.map((object) => {
+    const excess = beyond.get(object);
+    return excess === undefined ? object : { ...object, excess };
+  });
+}
+
+/** By code unit, so that the order is the same under every locale. */
+function byName({ name: { name: a } }: NamedObject, { name: { name: b } }: NamedObject): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+async function readOne(reader: ObjectReader, object: NamedObject, sources: ObjectSources): Promise<ObjectReading> {
+  const { excess, value, version, name } = object;
+  if (excess !== undefined) return { parsed: { policies: [], problems: [] }, problems: [excess], warnings: [] };
+  const place = placeOf(name);
+  return reader.read(value, { key: `${name.apiVersion} ${place}`, version, place }, sources);
+}
+
+function rootsOf(readings: ReadonlyMap<NamedObject, ObjectReading>, foreign: boolean): readonly ClusterRoot[] {
+  return [...readings]
+    .filter(([object]) => object.isForeign === foreign)
+    .map(([{ name }, { parsed, problems }]) => ({
+      name: name.name,
+      written: parsed.roots?.[0],
+      problem: problems[0],
+    }));
+}
+
+async function settle(
+  objects: readonly NamedObject[],
+  readings: ReadonlyMap<NamedObject, ObjectReading>,
+): Promise<ComposedObjects> {
+  const parsed: ParsedPolicies[] = [];
+  const states: ObjectState[] = [];
+  const refusing = new Set<string | undefined>();
+  for (const object of objects) {
+    const { parsed: own, problems, warnings } = readings.get(object) ?? unread;
+    const { name, excess } = object;
+    states.push({ object: name, usable: problems.length === 0, problems, warnings });
+    parsed.push(own);
+    if (problems.length === 0 || object.isRoot || name.kind === exceptionKind) continue;
+    // One refusal of everything is as good as a thousand.
+    if (excess !== undefined && refusing.has(name.namespace)) continue;
+    if (excess !== undefined) refusing.add(name.namespace);
+    parsed.push({ policies: [await salvage(object, problems)], problems: [] });
+  }
+  return { set: inForce(parsed), states };
+}
+
+const unread: ObjectReading = {
+  parsed: { policies: [], problems: [] },
+  problems: ["the object was not read"],
+  warnings: [],
+};
+
+const maxReason = 500;
+
+function salvage({ value, name, excess }: NamedObject, problems: readonly string[]) {
+  const [first = "", ...others] = problems;
+  const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
+  const object = placeOf(name);
+  const reason = `${name.kind} ${name.name} cannot be used as it is: ${first.slice(0, maxReason)}${more}`;
+  const unusable = { name: object, reason, expected: "a policy that loads", object };
+  // What is beyond the limits is not looked into.
+  const looked = excess === undefined ? value : {};
+  return salvagePolicy({ value: looked, name: name.name, namespace: name.namespace, unusable });
+}

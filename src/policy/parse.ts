@@ -31,13 +31,17 @@ export async function parsePolicies(
   };
 }
 
-/** The same for a document that is at hand as values, such as an object of a cluster: there is no place in a file to name. */
+/**
+ * The same for a document that is at hand as values, such as an object of a cluster: there is no place in a file to name, but
+ * `place` may name the object.
+ */
 export function parsePolicyDocument(
   value: unknown,
   sources: Omit<PolicySources, "readKeyFile">,
+  place = "",
 ): Promise<ParsedPolicies> {
-  const nowhere = () => "";
-  return readPolicy({ value, placeOf: nowhere, placeWithin: nowhere, placeOfKey: nowhere }, sources);
+  const here = () => place;
+  return readPolicy({ value, placeOf: here, placeWithin: here, placeOfKey: here }, sources);
 }
 
 /** Roots need much to be understood, and most policies have none. */

@@ -39,6 +39,27 @@ export function inForce(parsed: readonly ParsedPolicies[]): PolicySet {
   };
 }
 
+/**
+ * Several sets in force together: an image has to pass the matching policies of all of them, also where two are called the same.
+ * Told once for the same sets, since what is known of a set hangs on it.
+ */
+export function mergeSets(sets: readonly PolicySet[]): PolicySet {
+  const [only] = sets;
+  if (sets.length === 1 && only !== undefined) return only;
+  const exceptions = sets.flatMap((set) => set.exceptions ?? []);
+  const warnings = sets.flatMap((set) => set.warnings ?? []);
+  const tufRoots = sets.flatMap((set) => set.tufRoots ?? []);
+  return {
+    policies: sets.flatMap((set) => set.policies).toSorted((a, b) => compare(nameOf(a), nameOf(b))),
+    ...(exceptions.length === 0 ? {} : { exceptions: exceptions.toSorted((a, b) => compare(a.name, b.name)) }),
+    ...(warnings.length === 0 ? {} : { warnings }),
+    ...(tufRoots.length === 0 ? {} : { tufRoots }),
+    revision: createHash("sha256")
+      .update(JSON.stringify(sets.map(({ revision }) => revision)))
+      .digest("hex"),
+  };
+}
+
 /** Each image is held against all of them. */
 const maxPolicies = 5000;
 

@@ -129,6 +129,8 @@ export interface Unusable {
   /** Why, and what would be needed. */
   readonly reason: string;
   readonly expected: string;
+  /** The object of a cluster that could not be read, as kubectl names it: all that it may be about is refused. */
+  readonly object?: string;
 }
 
 /** Where signatures of the images of a policy are looked for, beside the repository of the image. */

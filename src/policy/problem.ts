@@ -13,9 +13,16 @@ const maxProblemsTold = 20;
 
 /** One line: `file:line:column: what; expected …; found …`. */
 export function formatProblem(problem: Problem): string {
-  const expected = problem.expected === undefined ? "" : `; expected ${problem.expected}`;
-  const found = problem.found === undefined ? "" : `; found ${problem.found}`;
-  return `${problem.place}: ${problem.what}${expected}${found}`;
+  return `${problem.place}: ${problemText(problem)}`;
+}
+
+/** The same without the place, where there is none in a file: `what; expected …; found …`. */
+export function problemText({ what, expected, found }: Problem): string {
+  const rest = [
+    ...(expected === undefined ? [] : [`expected ${expected}`]),
+    ...(found === undefined ? [] : [`found ${found}`]),
+  ];
+  return [what, ...rest].join("; ");
 }
 
 const told = new WeakMap<TrustError, readonly Problem[]>();

@@ -80,7 +80,7 @@ export function openingRoots(
 }
 
 /** A root of a TUF repository is what was fetched for it, or believes nothing. Whoever knows names only has nothing of that id. */
-async function openWritten(
+export async function openWritten(
   { root, tuf }: WrittenRoot,
   openRoot: NonNullable<PolicySources["openRoot"]>,
 ): Promise<TrustRoot> {

@@ -1,7 +1,7 @@
 import { parseDigest } from "../crypto/digest.ts";
 import { type Mirror, parseMirrorPlace } from "../oci/mirrors.ts";
 import { readAttestations } from "./attestation-rules.ts";
-import { type PolicySources, readAuthority } from "./authority-rules.ts";
+import { type PolicySources, readAuthority, sourcesOf } from "./authority-rules.ts";
 import { readCondition } from "./condition-rules.ts";
 import type { Path, SourceDocument } from "./document.ts";
 import type { TrustException } from "./exception.ts";
@@ -32,8 +32,9 @@ export async function toTrustPolicy(
   sources: PolicySources,
 ): Promise<ParsedPolicies> {
   const namespace = "namespace" in metadata ? metadata.namespace : undefined;
+  const own = sourcesOf(namespace, sources);
   const read = await Promise.all(
-    spec.authorities.map((authority, index) => readAuthority(authority, index, document, sources)),
+    spec.authorities.map((authority, index) => readAuthority(authority, index, document, own)),
   );
   const authorities = read.flatMap(({ authority }) => authority ?? []);
   const statics = read.flatMap((one) => one.static ?? []);
@@ -46,7 +47,7 @@ export async function toTrustPolicy(
     ...sameNames(spec.attestations ?? [], ["spec", "attestations"], document),
     ...attested.problems,
     ...(conditional.problem === undefined ? [] : [conditional.problem]),
-    ...keyProblems(spec.authorities, document),
+    ...keyProblems(spec.authorities, namespace, document),
     ...tenantMirrors(spec.mirrors, namespace, document),
     ...deadMatches(spec.match, namespace, document),
   ];
@@ -57,9 +58,7 @@ export async function toTrustPolicy(
     name: metadata.name,
     ...(namespace === undefined ? {} : { namespace }),
     mode: spec.mode,
-    images: nonEmpty(spec.images.map(toImagePattern)),
-    exclude: spec.exclude.map(parseImageGlob),
-    match: spec.match.map(toObjectMatch),
+    ...toScope(spec),
     authorities,
     ...(statics.length === 0 ? {} : { statics: nonEmpty(statics) }),
     threshold: spec.threshold,
@@ -128,6 +127,19 @@ function unreachableThreshold(
   const place = document.placeOf(["spec", "threshold"]);
   const what = "spec.threshold can never be reached: owners and keys each count once, static authorities never";
   return { place, what, expected: `at most ${Math.max(most, instead)}`, found: `${threshold}` };
+}
+
+/** What a policy speaks about. */
+export function toScope({
+  images,
+  exclude,
+  match,
+}: Pick<PolicyDocument["spec"], "images" | "exclude" | "match">): Pick<TrustPolicy, "images" | "exclude" | "match"> {
+  return {
+    images: nonEmpty(images.map(toImagePattern)),
+    exclude: exclude.map(parseImageGlob),
+    match: match.map(toObjectMatch),
+  };
 }
 
 function toImagePattern({ glob, tags }: PolicyDocument["spec"]["images"][number]): ImagePattern {

@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { parsePolicyKeys } from "./policy-keys.ts";
 import { keyEvidence, rootName } from "./schema-keyless.ts";
-import { digest, filled, parsable, parserIssue, time } from "./schema-parts.ts";
+import { digest, filled, namespaceName, objectName, parsable, parserIssue, time } from "./schema-parts.ts";
 
 const revoked = z
   .strictObject({
@@ -9,6 +9,29 @@ const revoked = z
     reason: z.string().min(1, filled).max(500).describe("Why; shown in verdicts."),
   })
   .meta({ id: "Revoked", description: "The key is not trusted any more." });
+
+const secretRef = z
+  .strictObject({
+    name: objectName.describe("Name of the Secret."),
+    namespace: namespaceName
+      .optional()
+      .describe(
+        "Namespace of the Secret. Default: that of the webhook. A TrustPolicy reads Secrets of its own namespace only.",
+      ),
+    key: z
+      .string()
+      .max(253)
+      .regex(/^[-._a-zA-Z0-9]+$/, "the name of an entry: letters, digits, -, _ and .")
+      .default("cosign.pub")
+      .describe("The entry of its data that holds the public keys."),
+  })
+  .meta({
+    id: "SecretReference",
+    description: "A Secret with public keys in PEM, such as `cosign generate-key-pair k8s://NAMESPACE/NAME` makes.",
+  });
+
+/** Where the keys of an authority can stand. */
+const sources = ["data", "file", "secretRef"] as const;
 
 /** The keys of an authority, and the time in which they count. */
 export const key = z
@@ -26,6 +49,7 @@ export const key = z
       .max(4096)
       .optional()
       .describe("File with public keys in PEM, relative to the policy file. Only in policies read from disk."),
+    secretRef: secretRef.optional(),
     validFrom: time
       .optional()
       .describe("The key counts from then on, by verified time, or by now where there is none."),
@@ -42,15 +66,16 @@ export const key = z
       .optional()
       .describe("Signatures that count although the key is revoked or its time is over (`trust policy freeze`)."),
   })
-  .superRefine(({ data, file, trustRoot, require }, context) => {
-    if (require !== undefined && trustRoot === undefined)
+  .superRefine((written, context) => {
+    if (written.require !== undefined && written.trustRoot === undefined)
       context.addIssue(parserIssue("evidence is required of nobody", "trustRoot beside require", "require alone"));
-    if ((data === undefined) !== (file === undefined)) return;
-    const found = data === undefined ? "neither" : "both";
-    context.addIssue(parserIssue("a key stands at one place", "either data or file", found));
+    const there = sources.filter((source) => written[source] !== undefined);
+    if (there.length === 1) return;
+    const found = there.length === 0 ? "none" : there.join(" and ");
+    context.addIssue(parserIssue("a key stands at one place", `one of ${sources.join(", ")}`, found));
   })
   .meta({
     id: "Key",
-    description: "Public keys of a signer: either `data` or `file`.",
-    oneOf: [{ required: ["data"] }, { required: ["file"] }],
+    description: "Public keys of a signer: one of `data`, `file` and `secretRef`.",
+    oneOf: sources.map((source) => ({ required: [source] })),
   });

@@ -26,7 +26,7 @@ export const policyApiVersion = "imagetrust.dev/v1alpha1";
  * is written down and not made would be worse than none.
  */
 export const plannedFields: Readonly<Record<string, readonly string[]>> = {
-  "spec.authorities.key": ["secretRef", "kms"],
+  "spec.authorities.key": ["kms"],
 };
 
 /** The kind of the files that `trust policy test` reads. */

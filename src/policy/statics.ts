@@ -1,5 +1,5 @@
 import { type Finding, TrustError, toFinding } from "../errors.ts";
-import type { TrustPolicy } from "./policy.ts";
+import type { TrustPolicy, Unusable } from "./policy.ts";
 import { aboutPolicy, type PolicyResult } from "./verdict.ts";
 
 /** Whether the policy asks for nothing that could be known: what it says, it says of every image. */
@@ -36,8 +36,12 @@ export function refusals({ statics, unusable }: TrustPolicy): readonly Finding[]
         authority: name,
       }),
     );
-  const unjudged = (unusable ?? []).map(({ name, reason, expected }) =>
-    toFinding(new TrustError("POLICY_NOT_EVALUABLE", reason, { expected, found: name }), { authority: name }),
-  );
-  return [...failing, ...unjudged];
+  return [...failing, ...(unusable ?? []).map(unjudged)];
+}
+
+function unjudged({ name, reason, expected, object }: Unusable): Finding {
+  if (object === undefined)
+    return toFinding(new TrustError("POLICY_NOT_EVALUABLE", reason, { expected, found: name }), { authority: name });
+  const hint = `Correct the policy, or what it refers to: kubectl describe ${object}`;
+  return toFinding(new TrustError("POLICY_UNUSABLE", reason, { expected, hint }));
 }

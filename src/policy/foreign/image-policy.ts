@@ -41,9 +41,7 @@ export async function toImagePolicy(
   const base = {
     name: metadata.name,
     mode: spec.mode === "warn" ? "warn" : "enforce",
-    images: nonEmpty(spec.images.map(({ glob }) => ({ glob: parseNameGlob(glob), speaksOf: "names" as const }))),
-    exclude: [],
-    match: (spec.match ?? []).map(toObjectMatch),
+    ...toForeignScope(spec),
     threshold: 1,
     source: document.placeOf([]),
   } as const;
@@ -69,6 +67,18 @@ export async function toImagePolicy(
         expected: one.unusable.expected,
       });
   return { policies: [policy], problems: [], warnings };
+}
+
+/** What a ClusterImagePolicy speaks about. */
+export function toForeignScope({
+  images,
+  match = [],
+}: Pick<ImagePolicyDocument["spec"], "images" | "match">): Pick<TrustPolicy, "images" | "exclude" | "match"> {
+  return {
+    images: nonEmpty(images.map(({ glob }) => ({ glob: parseNameGlob(glob), speaksOf: "names" as const }))),
+    exclude: [],
+    match: match.map(toObjectMatch),
+  };
 }
 
 /** As policy-controller names them; what is there twice is told apart. */
