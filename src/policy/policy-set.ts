@@ -41,7 +41,6 @@ export function inForce(parsed: readonly ParsedPolicies[]): PolicySet {
 
 /**
  * Several sets in force together: an image has to pass the matching policies of all of them, also where two are called the same.
- * Told once for the same sets, since what is known of a set hangs on it.
  */
 export function mergeSets(sets: readonly PolicySet[]): PolicySet {
   const [only] = sets;
