@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
-# Installs the real peers of the interop tests into a cache folder, never over the system.
+# Installs the real peers of the interop and end-to-end tests into a cache folder, never over the system.
 # usage: test/peers/install.sh [NAME...]      (no name: all of them)
 set -euo pipefail
 export LC_ALL=C
 
 cache=${TRUST_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/trust-peers}
-names=(cosign2 cosign3 skopeo crane oras notation docker-registry oci-conformance)
+here=$(cd "$(dirname "$0")" && pwd)
+names=(cosign2 cosign3 skopeo crane oras notation docker-registry oci-conformance
+  etcd kubectl kube-apiserver kube-controller-manager policy-controller-crds)
 conformance=github.com/opencontainers/distribution-spec/conformance
 conformance_commit=967efdc
+kubernetes=$(awk '$2 == "k8s.io/kubernetes" { print $3 }' "$here/kubernetes/go.mod")
+policy_controller=github.com/sigstore/policy-controller
+policy_controller_version=v0.13.1
+policy_controller_sum='h1:Woy+6bQ7pT/0m3/PSO2RtDxSHKBZ/8iHpCZFcZJThM8='
 
 # Where a peer comes from: suites in order of preference, packages (the first one is the peer itself),
 # its program, a command that shows that it runs, and how a good version starts.
@@ -23,6 +29,12 @@ recipe() { # NAME
       suites=trixie program=skopeo runs=--version
       packages="skopeo libc6 libgpgme11t64 libassuan9 libgpg-error0 libsqlite3-0 libsubid5"
       ;;
+    etcd) suites=trixie packages=etcd-server runs=--version expect=3. ;;
+    # Its `version` asks a server.
+    kubectl) runs=options ;;
+    kube-apiserver | kube-controller-manager) suites='' packages='' runs=--version expect=$kubernetes ;;
+    # Files, no program.
+    policy-controller-crds) suites='' packages='' program='' runs='' expect=$policy_controller_version ;;
     # It has no command that does nothing.
     oci-conformance) suites='' packages='' runs='' expect=$conformance_commit ;;
     *) return 1 ;;
@@ -33,14 +45,15 @@ recipe() { # NAME
 # Debian's cosign and crane do not know their version, so it is that of the package.
 probe() { # NAME DIR
   local origin
-  recipe "$1" && [[ -x $2/$program && -s $2/$program && -f $2/ORIGIN ]] || return 1
+  recipe "$1" && [[ -f $2/ORIGIN ]] || return 1
+  [[ -z $program ]] || [[ -x $2/$program && -s $2/$program ]] || return 1
   origin=$(<"$2/ORIGIN")
   [[ $origin == "$expect"* ]] || { echo "$1: found $origin, wanted $expect*" >&2; return 1; }
   [[ -z $runs ]] || timeout 20 "$2/$program" "$runs" >/dev/null 2>&1 </dev/null || { echo "$1: does not run" >&2; return 1; }
   printf '%s\n' "$origin"
 }
 
-say() { printf '%-16s %s\n' "$1" "$2"; }
+say() { printf '%-24s %s\n' "$1" "$2"; }
 
 # The Debian mirror this machine already uses, in whichever file and format it is written down.
 mirror() {
@@ -114,12 +127,51 @@ exec "\$root/$lib" --argv0 skopeo --library-path "\$root/${lib%/*}" "\$root/usr/
 SH
 }
 
+has_go() { # NAME
+  command -v go >/dev/null || { echo "$1 comes from the Go module proxy: install Go (https://go.dev/dl) first" >&2; return 1; }
+}
+
+# What Go could not do is nearly always that its module proxy was not to be reached.
+go_failed() { # LOG
+  cat "$1" >&2
+  echo "is the module proxy to be reached? go env GOPROXY says $(go env GOPROXY)" >&2
+  return 1
+}
+
 build_conformance() { # DIR
-  command -v go >/dev/null || { echo "oci-conformance is built from source: install Go first" >&2; return 1; }
+  has_go oci-conformance || return 1
   mkdir -p "$1/usr/bin" &&
-    { GOBIN=$1/usr/bin CGO_ENABLED=0 go install "$conformance@$conformance_commit" 2>"$1/log" || { cat "$1/log" >&2; false; }; } &&
+    { GOBIN=$1/usr/bin CGO_ENABLED=0 go install "$conformance@$conformance_commit" 2>"$1/log" || go_failed "$1/log"; } &&
     mv "$1/usr/bin/conformance" "$1/usr/bin/oci-conformance" &&
     printf '%s  (%s)\n' "$conformance_commit" "$conformance" >"$1/ORIGIN"
+}
+
+# Both programs share most of their packages, so one command builds all of them that are wanted and missing.
+build_kubernetes() { # NAME DIR
+  local name out=$work/kubernetes programs=()
+  has_go "$1" || return 1
+  if [[ ! -e $out ]]; then
+    for name in "${wanted[@]}"; do
+      [[ $name != kube-* ]] || present "$name" >/dev/null || programs+=("k8s.io/kubernetes/cmd/$name")
+    done
+    echo "building ${programs[*]##*/} ${kubernetes}; this takes minutes, once" >&2
+    mkdir "$out" && (cd "$here/kubernetes" && CGO_ENABLED=0 go build -trimpath -mod=readonly -buildvcs=false -o "$out/" \
+      -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$kubernetes" "${programs[@]}") 2>"$out/log" ||
+      go_failed "$out/log" || return 1
+  fi
+  [[ -x $out/$1 ]] && mkdir -p "$2/usr/bin" && mv "$out/$1" "$2/usr/bin/" &&
+    printf '%s  (k8s.io/kubernetes)\n' "$kubernetes" >"$2/ORIGIN"
+}
+
+# Its two custom resource definitions, from the module as its authors published it.
+fetch_policy_controller() { # DIR
+  local module=$policy_controller@$policy_controller_version log=$work/policy-controller.log about folder
+  has_go policy-controller-crds || return 1
+  about=$(cd "$work" && go mod download -json "$module" 2>"$log") || { echo "$about" >>"$log" && go_failed "$log"; return 1; }
+  folder=$(sed -n 's/^\t"Dir": "\(.*\)",\{0,1\}$/\1/p' <<<"$about")
+  grep -qF "\"Sum\": \"$policy_controller_sum\"" <<<"$about" || { echo "$module is not what it was: $about" >&2; return 1; }
+  mkdir -p "$1" && install -m 0644 "$folder"/config/300-{clusterimagepolicy,trustroot}.yaml "$1" &&
+    printf '%s  (%s)\n' "$policy_controller_version" "$policy_controller" >"$1/ORIGIN"
 }
 
 # Everything is made in $work, shown to run, and moved in with two renames: first the folder, last the link.
@@ -128,15 +180,19 @@ install_peer() { # NAME
   case $1 in
     oci-conformance) build_conformance "$stage" ;;
     skopeo) unpack "$1" "$stage" && wrap_skopeo "$stage" ;;
+    kube-apiserver | kube-controller-manager) build_kubernetes "$1" "$stage" ;;
+    policy-controller-crds) fetch_policy_controller "$stage" ;;
     *) unpack "$1" "$stage" ;;
   esac || return 1
   probe "$1" "$stage" >/dev/null || return 1
-  rm -rf "$cache/bin/$1" "$cache/peers/$1" && mv "$stage" "$cache/peers/$1" &&
-    ln -s "../peers/$1/$program" "$work/$1.link" && mv -T "$work/$1.link" "$cache/bin/$1"
+  rm -rf "$cache/bin/$1" "$cache/peers/$1" && mv "$stage" "$cache/peers/$1" || return 1
+  [[ -n $program ]] || return 0
+  ln -s "../peers/$1/$program" "$work/$1.link" && mv -T "$work/$1.link" "$cache/bin/$1"
 }
 
-# A peer is there when its link is: that is what comes last.
-present() { [[ -x $cache/bin/$1 ]] && probe "$1" "$cache/peers/$1"; } # NAME
+# A program is there when its link is: that is what comes last.
+linked() { recipe "$1" && [[ -z $program || -x $cache/bin/$1 ]]; } # NAME
+present() { linked "$1" && probe "$1" "$cache/peers/$1"; }        # NAME
 
 wanted=("${@:-${names[@]}}")
 for name in "${wanted[@]}"; do
@@ -164,7 +220,7 @@ for name in "${wanted[@]}"; do
 done
 
 for name in "${names[@]}"; do
-  [[ ! -e $cache/bin/$name ]] || say "$name" "$(<"$cache/peers/$name/ORIGIN")"
+  ! linked "$name" || [[ ! -f $cache/peers/$name/ORIGIN ]] || say "$name" "$(<"$cache/peers/$name/ORIGIN")"
 done >"$work/versions.txt"
 mv "$work/versions.txt" "$cache/versions.txt"
 

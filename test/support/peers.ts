@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { accessSync, constants, statSync, writeFileSync } from "node:fs";
+import { accessSync, constants, existsSync, statSync, writeFileSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { homedir } from "node:os";
@@ -13,13 +13,20 @@ import { tempDir } from "./process.ts";
 export const peersFolder =
   process.env["TRUST_PEERS"] || join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "trust-peers");
 
-/** The path of a peer's program: the installed one, else the one on PATH. */
+/** Peers that are folders of files and no programs. */
+const folderPeers: ReadonlySet<string> = new Set(["policy-controller-crds"]);
+
+/** The path of a peer: the installed program, else the one on PATH; the folder of a peer that is files. */
 export function peer(name: string): string | undefined {
+  if (folderPeers.has(name)) {
+    const folder = join(peersFolder, "peers", name);
+    return existsSync(join(folder, "ORIGIN")) ? folder : undefined;
+  }
   const folders = [join(peersFolder, "bin"), ...(process.env["PATH"] ?? "").split(delimiter).filter(Boolean)];
   return folders.map((folder) => join(folder, name)).find(isProgram);
 }
 
-/** The path of a peer's program; throws how to get it if it is missing. */
+/** The path of a peer; throws how to get it if it is missing. */
 export function requirePeer(name: string): string {
   const path = peer(name);
   if (path === undefined) throw new Error(howToGet([name]));
