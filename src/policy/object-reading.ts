@@ -33,7 +33,10 @@ interface Remembered {
 
 /** Reads objects; one that did not change, and that names nothing that did, is not read again. Never throws. */
 export interface ObjectReader {
-  /** `version` changes with every change of the object that `key` stands for. `place` names the object in messages. */
+  /**
+   * `version` changes with every change of the object that `key` stands for; what has none is always read. `place` names the
+   * object in messages.
+   */
   read(object: JsonObject, about: ObjectAbout, sources: ObjectSources): Promise<ObjectReading>;
   /** Forgets all that was not read since this was last called. */
   sweep(): void;
@@ -41,7 +44,7 @@ export interface ObjectReader {
 
 interface ObjectAbout {
   readonly key: string;
-  readonly version: string;
+  readonly version: string | undefined;
   readonly place: string;
 }
 
@@ -52,10 +55,11 @@ export function createObjectReader(): ObjectReader {
     async read(object, { key, version, place }, sources) {
       read.add(key);
       const known = before.get(key);
-      if (known?.version === version && (await isSame(known.asked, sources))) return known.reading;
+      if (known !== undefined && known.version === version && (await isSame(known.asked, sources)))
+        return known.reading;
       const asked: Asked[] = [];
       const reading = await readObject(object, place, recording(sources, asked));
-      before.set(key, { version, asked, reading });
+      if (version !== undefined) before.set(key, { version, asked, reading });
       return reading;
     },
     sweep() {

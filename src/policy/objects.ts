@@ -77,7 +77,8 @@ export function createObjectComposer(sources: ObjectSources, limits: ObjectLimit
 interface NamedObject {
   readonly value: JsonObject;
   readonly name: ObjectName;
-  readonly version: string;
+  /** Undefined for what no server keeps. */
+  readonly version: string | undefined;
   readonly isForeign: boolean;
   readonly isRoot: boolean;
   /** Beyond the limits. */
@@ -100,7 +101,7 @@ function nameObject(value: JsonObject): NamedObject {
       name: text(name),
       ...(typeof namespace === "string" && namespace !== "" ? { namespace } : {}),
     },
-    version: `${text(uid)} ${text(resourceVersion)}`,
+    version: text(resourceVersion) === "" ? undefined : `${text(uid)} ${text(resourceVersion)}`,
     isForeign: isForeign(value),
     isRoot: kind === rootKind,
   };

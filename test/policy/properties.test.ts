@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Proof, VerifiedAttestation, VerifiedSignature } from "../../src/formats/format.ts";
 import { parseReference } from "../../src/oci/reference.ts";
 import { verdictFromFacts } from "../../src/policy/from-facts.ts";
+import { createObjectComposer } from "../../src/policy/objects.ts";
 import type { ObjectContext, PolicySet } from "../../src/policy/policy.ts";
 import type { Verdict } from "../../src/policy/verdict.ts";
 import { attestationBy, keyed, provenance, setOf, signatureBy, subject } from "../support/proofs.ts";
@@ -182,5 +183,63 @@ describe("whatever the policies and the evidence", () => {
       documents,
       [...proofs, ...signed.flatMap((index) => signatures[index] ?? [])],
     ]);
+  });
+
+  /** What authors write by mistake, and what nobody would. */
+  const junk = fc.oneof(fc.constantFrom(null, "", 0, [], {}, "**", ["**"], [{}], true), fc.jsonValue({ maxDepth: 2 }));
+  const fields = ["mode", "images", "exclude", "authorities", "threshold", "condition", "match", "unknown"] as const;
+  const stored = (documents: readonly object[]) =>
+    documents.map((document) => ({ apiVersion: "imagetrust.dev/v1alpha1", ...document }));
+
+  it("a policy of a cluster that breaks never turns a denial into anything else, nor loosens a warning", async () => {
+    const broken = fc.tuple(fc.nat({ max: 3 }), fc.constantFrom(...fields), junk);
+    let unusable = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        ...([policies, evidence, fc.constantFrom(...images), objects, broken] as const),
+        async (written, known, image, object, [index, field, value]) => {
+          const documents = stored(cluster(written));
+          const before = await createObjectComposer({})(documents);
+          const changed = documents.map((document, at) => {
+            const spec = { ...Reflect.get(document, "spec"), [field]: value };
+            return at === index ? { ...document, spec } : document;
+          });
+          const after = await createObjectComposer({})(changed);
+          if (after.states.every(({ usable }) => usable)) return;
+          unusable++;
+          const [old, next] = [before, after].map(({ set }) => decide(set, image, proofsOf(known), object));
+          if (old?.outcome === "deny") expect(next?.outcome).toBe("deny");
+          if (old?.outcome === "warn") expect(next?.outcome).not.toBe("allow");
+        },
+      ),
+      { numRuns: 400 },
+    );
+    expect(unusable).toBeGreaterThan(50);
+  });
+
+  it("whatever a tenant stores changes nothing for the others", async () => {
+    const anything = fc.record({
+      kind: fc.constant("TrustPolicy"),
+      spec: fc.oneof(junk, fc.record({ images: junk, mode: junk })),
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        ...([policies, evidence, fc.constantFrom(...images), fc.array(anything, { maxLength: 5 })] as const),
+        async (written, known, image, tenants) => {
+          const documents = stored(cluster(written));
+          const theirs = tenants.map((tenant, index) => ({
+            ...{ apiVersion: "imagetrust.dev/v1alpha1", metadata: { name: `t${index}`, namespace: "tenant" } },
+            ...tenant,
+          }));
+          const [before, after] = [
+            await createObjectComposer({})(documents),
+            await createObjectComposer({})([...theirs, ...documents]),
+          ];
+          const [old, next] = [before, after].map(({ set }) => decide(set, image, proofsOf(known), inProd));
+          expect(next).toEqual(old);
+        },
+      ),
+      { numRuns: 200 },
+    );
   });
 });
