@@ -1,11 +1,12 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import { isObject, member, text } from "../../webhook/json.ts";
+import { isObject, text } from "../../webhook/json.ts";
 import { imagesOf, type Workload, workloads } from "../../webhook/workload.ts";
 import { TrustError } from "../errors.ts";
 import { readSmallFile } from "../keys/files.ts";
 import type { ObjectContext } from "../policy/policy.ts";
+import { labelsOf } from "./running.ts";
 
 /** An image that an object in a manifest names. */
 export interface ManifestImage {
@@ -116,23 +117,19 @@ function imagesOfObject(object: Manifest, fallback: string): readonly ManifestIm
   const [version = "", group] = (text(object, "apiVersion") ?? "").split("/").reverse();
   const known = workloads.find((row) => row.kind === kind && row.group === (group ?? "") && version !== "");
   const namespace = text(object, "metadata", "namespace") ?? fallback;
-  const usedBy = `${kind} ${namespace}/${text(object, "metadata", "name") ?? text(object, "metadata", "generateName") ?? ""}`;
+  const name = text(object, "metadata", "name");
+  const usedBy = `${kind} ${namespace}/${name ?? text(object, "metadata", "generateName") ?? ""}`;
   // Of another kind only the Pods it makes are known to be judged.
   const found =
     known === undefined ? podSpecsIn(object).flatMap((spec) => imagesOf(spec, object)) : imagesOf(known, object);
-  const context = {
-    apiGroup: known?.group ?? "",
-    resource: known?.resource ?? "pods",
-    namespace,
-    labels: known === undefined ? {} : labelsOf(object),
-  };
+  const pods = { apiGroup: "", resource: "pods", kind: "Pod", namespace, labels: {} };
+  const context =
+    known === undefined ? pods : { ...whatIs(known), namespace, labels: labelsOf(object), ...(name && { name }) };
   return [...new Set(found.map(({ image }) => image))].map((image) => ({ image, usedBy, object: context }));
 }
 
-function labelsOf(object: Manifest): Readonly<Record<string, string>> {
-  const labels = member(object, "metadata", "labels");
-  const entries = isObject(labels) ? Object.entries(labels) : [];
-  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
+function whatIs({ group, resource, kind }: Workload): Pick<ObjectContext, "apiGroup" | "resource" | "kind"> {
+  return { apiGroup: group, resource, kind };
 }
 
 /** Every place in an object that looks like a Pod specification. */

@@ -8,6 +8,7 @@ import { defaultSettings, type VerifierSettings } from "../policy/settings.ts";
 import type { Outcome, Verdict } from "../policy/verdict.ts";
 import { findingsByWeight } from "../policy/verdict-text.ts";
 import { createVerifier, type VerifierOptions } from "../verify.ts";
+import { foldDiffs } from "./fold-diffs.ts";
 
 /** An image, and the object that names it, where one does. */
 export interface DiffSubject {
@@ -15,6 +16,20 @@ export interface DiffSubject {
   /** `Deployment prod/web`. */
   readonly usedBy?: string | undefined;
   readonly object?: ObjectContext | undefined;
+  /** Where objects answer for each other, as a Deployment does for its Pods: how this one is told. */
+  readonly group?: SubjectGroup | undefined;
+}
+
+/** Who answers for an object of a cluster. */
+export interface SubjectGroup {
+  /** The topmost of its controllers, or the object itself: `Deployment prod/web`. */
+  readonly of: string;
+  /** The image as that one names it, or the one nearest to it that does. */
+  readonly image: string;
+  /** How many controllers stand above it. */
+  readonly depth: number;
+  /** How many objects it stands for, which are alike in all that policies look at. */
+  readonly objects: number;
 }
 
 /**
@@ -55,7 +70,8 @@ const subjectsAtOnce = 8;
 
 /**
  * Judges every image by the old policies and by the new, on the same evidence: what is asked of the registry is asked
- * once. Newly denied images come first, else the order stays. Never throws for an image.
+ * once. Newly denied images come first, else the order stays; objects that answer for each other are told together where they
+ * are judged alike. Never throws for an image.
  */
 export async function diffPolicies(request: DiffRequest): Promise<readonly ImageDiff[]> {
   const { subjects, now, noMatch = "deny", signatureRepository, signal } = request;
@@ -82,7 +98,7 @@ export async function diffPolicies(request: DiffRequest): Promise<readonly Image
       ...reasonOf(change, old, next),
     };
   });
-  return diffs.toSorted((a, b) => changes.indexOf(a.change) - changes.indexOf(b.change));
+  return foldDiffs(subjects, diffs).toSorted((a, b) => changes.indexOf(a.change) - changes.indexOf(b.change));
 }
 
 function changeOf(old: Verdict, next: Verdict): Change {

@@ -31,7 +31,8 @@ describe("manifests", () => {
     write("web.yaml", deployment);
     const { images, errors } = await read();
     expect(errors).toEqual([]);
-    const object = { apiGroup: "apps", resource: "deployments", namespace: "prod", labels: { tier: "front" } };
+    const what = { apiGroup: "apps", resource: "deployments", kind: "Deployment" };
+    const object = { ...what, namespace: "prod", name: "web", labels: { tier: "front" } };
     expect(images).toEqual(
       ["init:1", "app:1", "data:1"].map((image) => ({ image, usedBy: "Deployment prod/web", object })),
     );
@@ -68,7 +69,10 @@ describe("manifests", () => {
     write("rollout.yaml", deployment.replace("apps/v1", "argoproj.io/v1alpha1").replace("Deployment", "Rollout"));
     const { images } = await read();
     expect(images.map(({ image, usedBy }) => `${image} ${usedBy}`)).toContain("app:1 Rollout prod/web");
-    expect(images[0]?.object).toEqual({ apiGroup: "", resource: "pods", namespace: "prod", labels: {} });
+    expect(images[0]?.object).toEqual({
+      ...{ apiGroup: "", resource: "pods", kind: "Pod" },
+      ...{ namespace: "prod", labels: {} },
+    });
   });
 
   test("that cannot be read are errors with their place, and the others count all the same", async () => {

@@ -1,0 +1,151 @@
+import { isObject, member, text } from "../../webhook/json.ts";
+import { imagesOf, type Workload } from "../../webhook/workload.ts";
+import type { JsonObject } from "../crypto/json.ts";
+import { parseReference } from "../oci/reference.ts";
+import type { DiffSubject, SubjectGroup } from "../policy-tools/diff.ts";
+
+/** An object of a cluster, as far as what runs is concerned. */
+export interface RunningObject {
+  readonly uid: string;
+  /** The uid of the object that made it and looks after it. */
+  readonly controller: string | undefined;
+  readonly workload: Workload;
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Each once; none of an object that runs nothing any more. */
+  readonly images: readonly string[];
+}
+
+/**
+ * Reads an object of that kind. One that is over names no image: a Pod or Job that has ended, and a ReplicaSet of no replicas
+ * that its controller keeps for a way back. Throws `OBJECT_UNSUPPORTED`.
+ */
+export function readRunning(workload: Workload, object: JsonObject): RunningObject {
+  const controller = controllerOf(object);
+  return {
+    uid: text(object, "metadata", "uid") ?? "",
+    controller,
+    workload,
+    namespace: text(object, "metadata", "namespace") ?? "",
+    name: text(object, "metadata", "name") ?? "",
+    labels: labelsOf(object),
+    images: isOver(workload, object, controller)
+      ? []
+      : [...new Set(imagesOf(workload, object).map(({ image }) => image))],
+  };
+}
+
+/** The labels of an object; what is no text is none that a selector could name. */
+export function labelsOf(object: unknown): Readonly<Record<string, string>> {
+  const labels = member(object, "metadata", "labels");
+  const entries = isObject(labels) ? Object.entries(labels) : [];
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
+}
+
+function controllerOf(object: JsonObject): string | undefined {
+  const owners = member(object, "metadata", "ownerReferences");
+  const found = Array.isArray(owners) ? owners.find((owner) => member(owner, "controller") === true) : undefined;
+  return text(found, "uid");
+}
+
+function isOver({ kind }: Workload, object: JsonObject, controller: string | undefined): boolean {
+  if (kind === "Pod") return ["Succeeded", "Failed"].includes(text(object, "status", "phase") ?? "");
+  if (kind === "ReplicaSet" || kind === "ReplicationController")
+    return controller !== undefined && member(object, "spec", "replicas") === 0;
+  if (kind !== "Job") return false;
+  const conditions = member(object, "status", "conditions");
+  const isEnd = (condition: unknown) =>
+    ["Complete", "Failed"].includes(text(condition, "type") ?? "") && text(condition, "status") === "True";
+  return Array.isArray(conditions) && conditions.some(isEnd);
+}
+
+/**
+ * What is to be judged of a cluster: every image of every object that is not over, as admission would judge the object. Objects
+ * are grouped under their topmost controller, as far as controllers are among the objects and not over themselves. Those of one
+ * controller that differ in nothing but their names, as the Pods of a ReplicaSet do, are one question.
+ */
+export function subjectsOf(
+  objects: readonly RunningObject[],
+  namespaceLabels?: ReadonlyMap<string, Readonly<Record<string, string>>>,
+): readonly DiffSubject[] {
+  const byUid = new Map(objects.map((object) => [object.uid, object]));
+  const questions = new Map<string, DiffSubject & { readonly group: SubjectGroup }>();
+  for (const object of objects.toSorted(inOrder)) {
+    const controllers = object.images.length === 0 ? [] : controllersOf(object, byUid);
+    const of = labelOf(controllers.at(-1) ?? object);
+    const context = contextOf(object, namespaceLabels?.get(object.namespace));
+    for (const image of object.images) {
+      const group = { of, image: nameAbove(image, controllers), depth: controllers.length };
+      const who = controllers.length === 0 ? object.uid : group;
+      const key = JSON.stringify([who, image, { ...context, name: "" }]);
+      const before = questions.get(key);
+      const objects = (before?.group.objects ?? 0) + 1;
+      questions.set(key, { image, usedBy: labelOf(object), object: context, ...before, group: { ...group, objects } });
+    }
+  }
+  return [...questions.values()];
+}
+
+/** Nearest first. An object can claim any controller, itself too. */
+function controllersOf(object: RunningObject, byUid: ReadonlyMap<string, RunningObject>): readonly RunningObject[] {
+  const seen = new Set<RunningObject | undefined>([object]);
+  const found: RunningObject[] = [];
+  for (let at = above(object, byUid); at !== undefined && !seen.has(at); at = above(at, byUid)) {
+    seen.add(at);
+    if (at.images.length > 0) found.push(at);
+  }
+  return found;
+}
+
+function above({ controller }: RunningObject, byUid: ReadonlyMap<string, RunningObject>): RunningObject | undefined {
+  return controller === undefined ? undefined : byUid.get(controller);
+}
+
+function contextOf(
+  { workload, namespace, name, labels }: RunningObject,
+  namespaceLabels: Readonly<Record<string, string>> | undefined,
+): NonNullable<DiffSubject["object"]> {
+  const { group: apiGroup, resource, kind } = workload;
+  const context = { apiGroup, resource, kind, namespace, name, labels };
+  return namespaceLabels === undefined ? context : { ...context, namespaceLabels };
+}
+
+/** The image as the controllers name it; what none of them names, such as a container put in by admission, is as it is. */
+function nameAbove(image: string, controllers: readonly RunningObject[]): string {
+  return controllers.reduce(
+    (name, { images }) => (images.includes(name) ? name : (unpinned(name, images) ?? name)),
+    image,
+  );
+}
+
+/** The one of the images whose pinned form this is: the same repository and tag, and a digest in place of none. */
+function unpinned(image: string, images: readonly string[]): string | undefined {
+  const pinned = parsed(image);
+  if (pinned?.digest === undefined) return undefined;
+  const candidates = images.filter((candidate) => {
+    const named = parsed(candidate);
+    if (named === undefined || named.digest !== undefined) return false;
+    const isSameTag = pinned.tag === undefined || pinned.tag === named.tag;
+    return named.registry === pinned.registry && named.repository === pinned.repository && isSameTag;
+  });
+  return candidates.length === 1 ? candidates[0] : undefined;
+}
+
+function parsed(image: string): ReturnType<typeof parseReference> | undefined {
+  try {
+    return parseReference(image);
+  } catch {
+    return undefined;
+  }
+}
+
+function labelOf({ workload, namespace, name }: RunningObject): string {
+  return `${workload.kind} ${namespace}/${name}`;
+}
+
+function inOrder(a: RunningObject, b: RunningObject): number {
+  const [first, second] = [a, b].map(({ namespace, workload, name }) => `${namespace}\n${workload.kind}\n${name}`);
+  if (first === second) return 0;
+  return (first ?? "") < (second ?? "") ? -1 : 1;
+}
