@@ -1,0 +1,93 @@
+import { createPublicKey } from "node:crypto";
+import { expect, it } from "vitest";
+import { readPolicyObjects } from "../../src/policy-objects/read.ts";
+import { codeOfRejection } from "../support/errors.ts";
+import { imagePolicy } from "../support/foreign.ts";
+import { createMemoryCluster } from "../support/memory-cluster.ts";
+import { newPrivateKey } from "../support/signers.ts";
+
+const pem = createPublicKey(newPrivateKey()).export({ type: "spki", format: "pem" }).toString();
+const apiVersion = "imagetrust.dev/v1alpha1";
+const policy = (name: string, key: object, namespace?: string) => ({
+  apiVersion,
+  kind: namespace === undefined ? "ClusterTrustPolicy" : "TrustPolicy",
+  metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
+  spec: { images: [{ glob: "**" }], authorities: [{ name: "a", key }] },
+});
+const foreign = (version: string) => ({
+  ...imagePolicy({ authorities: [{ static: { action: "pass" } }] }),
+  apiVersion: `policy.sigstore.dev/${version}`,
+  kind: "ClusterImagePolicy",
+  metadata: { name: "foreign" },
+});
+const secret = (name: string, namespace: string, data: Record<string, string>) => ({
+  apiVersion: "v1",
+  kind: "Secret",
+  metadata: { name, namespace },
+  data: Object.fromEntries(Object.entries(data).map(([entry, text]) => [entry, Buffer.from(text).toString("base64")])),
+});
+
+it("policies of every kind are read together, and each says what became of it", async () => {
+  const cluster = createMemoryCluster();
+  cluster.put(policy("good", { data: pem }));
+  cluster.put(policy("broken", { data: "no key" }));
+  cluster.put(policy("tenant", { data: pem }, "prod"));
+  cluster.put(foreign("v1beta1"));
+  const { set, states } = await readPolicyObjects(cluster, {});
+  expect(set.policies.map(({ name, unusable }) => [name, unusable !== undefined])).toEqual([
+    ["broken", true],
+    ["foreign", false],
+    ["good", false],
+    ["tenant", false],
+  ]);
+  expect(states.filter(({ usable }) => !usable).map(({ object }) => object.name)).toEqual(["broken"]);
+});
+
+it("an older policy-controller's policies are read at the version it has", async () => {
+  const cluster = createMemoryCluster();
+  cluster.unknown.add("clusterimagepolicies.v1beta1.policy.sigstore.dev");
+  cluster.put(foreign("v1alpha1"));
+  expect((await readPolicyObjects(cluster, {})).set.policies).toMatchObject([{ name: "foreign" }]);
+});
+
+it("keys come from Secrets: of the program's namespace for cluster policies, of their own for others", async () => {
+  const cluster = createMemoryCluster("trust-system");
+  const secretRef = { name: "keys", key: "cosign.pub" };
+  cluster.put(policy("cluster", { secretRef }));
+  cluster.put(policy("tenant", { secretRef }, "prod"));
+  cluster.put(policy("none", { secretRef: { ...secretRef, name: "missing" } }));
+  cluster.put(secret("keys", "trust-system", { "cosign.pub": pem, other: "x" }));
+  cluster.put(secret("keys", "prod", { "cosign.pub": "not a key" }));
+  const { states } = await readPolicyObjects(cluster, {});
+  expect(states.map(({ object, usable }) => [object.name, usable])).toEqual([
+    ["cluster", true],
+    ["none", false],
+    ["tenant", false],
+  ]);
+  expect(cluster.requests.filter((request) => request === "get secrets/keys")).toHaveLength(2);
+});
+
+it("names of roots are never paths", async () => {
+  const cluster = createMemoryCluster();
+  const identities = [{ issuer: "https://i.example", subject: "s" }];
+  for (const [name, trustRoot] of Object.entries({ file: "/etc/root.json", plain: "acme" }))
+    cluster.put({
+      ...policy(name, {}),
+      spec: { images: [{ glob: "**" }], authorities: [{ name: "a", keyless: { identities, trustRoot } }] },
+    });
+  const asked: string[] = [];
+  const { states } = await readPolicyObjects(cluster, {
+    async openRoot(name) {
+      asked.push(name);
+      throw new Error("none");
+    },
+  });
+  expect(asked).toEqual(["acme"]);
+  expect(states.every(({ usable }) => !usable)).toBe(true);
+});
+
+it("what may not be listed ends it: a policy could be missing", async () => {
+  const cluster = createMemoryCluster();
+  cluster.denied.add("trustpolicies.v1alpha1.imagetrust.dev");
+  expect(await codeOfRejection(readPolicyObjects(cluster, {}))).toBe("CLUSTER_ACCESS_DENIED");
+});
