@@ -1,0 +1,88 @@
+import type { JsonObject } from "../crypto/json.ts";
+import type { Access } from "./access.ts";
+import { type Intent, invalidAnswer } from "./answers.ts";
+import type { Cluster, ClusterObject, ObjectQuery, Resource } from "./cluster.ts";
+import { defaultListLimits, type ListLimits, listObjects, readNotFound, readObject, readRefusal } from "./list.ts";
+import { apiVersionOf, objectOf, pathOf } from "./objects.ts";
+import { type ClusterTimeouts, createSender, defaultTimeouts, readAll, type Sender } from "./request.ts";
+import { defaultWatchLimits, type WatchLimits, watchObjects } from "./watch.ts";
+
+/** How an API server is spoken to. Whatever is left out has a default. */
+export interface ClientOptions {
+  readonly userAgent?: string | undefined;
+  readonly timeouts?: Partial<ClusterTimeouts> | undefined;
+  readonly listLimits?: Partial<ListLimits> | undefined;
+  readonly watchLimits?: Partial<WatchLimits> | undefined;
+  /** From 0 up to 1. */
+  readonly random?: (() => number) | undefined;
+}
+
+/** An object is one of a page. */
+const maxObjectBytes = 8 * 1024 * 1024;
+
+/** A {@link Cluster} behind an API server; nothing is sent yet. */
+export function createCluster(access: Access, options: ClientOptions = {}): Cluster {
+  const { userAgent = "trust", random = Math.random } = options;
+  const sender = createSender(access, { ...defaultTimeouts, ...options.timeouts }, userAgent);
+  const listLimits = { ...defaultListLimits, ...options.listLimits };
+  const watchLimits = { ...defaultWatchLimits, ...options.watchLimits };
+  return {
+    server: sender.server,
+    namespace: access.namespace,
+    list: (resource, query = {}) => listObjects(sender, resource, query, listLimits),
+    watch: (resource, query) => watchObjects(sender, resource, query, watchLimits, random),
+    get: (resource, name, query = {}) => getObject(sender, resource, name, query),
+    mergeStatus: (resource, object, status, signal) => mergeStatus(sender, resource, object, status, signal),
+    close: sender.close,
+  };
+}
+
+async function getObject(
+  sender: Sender,
+  resource: Resource,
+  name: string,
+  { namespace, signal }: ObjectQuery,
+): Promise<ClusterObject | undefined> {
+  const intent: Intent = { verb: "get", resource, namespace, name };
+  const path = pathOf(resource, namespace, name);
+  const answer = await sender.send({ intent, method: "GET", path, query: {}, signal });
+  if (answer.status === 404) {
+    await readNotFound(sender, answer, intent);
+    return undefined;
+  }
+  const value = await readObject(sender, answer, intent, maxObjectBytes);
+  const object = objectOf(value, resource, false);
+  if (typeof object === "string") throw invalidAnswer(intent, sender.server, `a ${resource.kind}`, object);
+  if (object.metadata.name === name && object.metadata.namespace === namespace) return object;
+  throw invalidAnswer(intent, sender.server, `the ${resource.kind} ${name}`, "another one");
+}
+
+async function mergeStatus(
+  sender: Sender,
+  resource: Resource,
+  { metadata }: ClusterObject,
+  status: JsonObject,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { name, namespace, uid } = metadata;
+  const intent: Intent = { verb: "patch", resource, namespace, name, subresource: "status" };
+  const answer = await sender.send({
+    intent,
+    method: "PATCH",
+    path: pathOf(resource, namespace, name, "status"),
+    query: { fieldManager: "trust" },
+    body: {
+      type: "application/merge-patch+json",
+      text: JSON.stringify({ apiVersion: apiVersionOf(resource), kind: resource.kind, metadata: { uid }, status }),
+    },
+    signal,
+  });
+  if (answer.status === 200) {
+    // Read, so that the connection can be used again.
+    await readAll(sender, answer, intent, maxObjectBytes);
+    return;
+  }
+  const error = await readRefusal(sender, answer, intent);
+  if (answer.status === 404 || answer.status === 409) return;
+  throw error;
+}
