@@ -2,8 +2,8 @@ import type { Cluster, ObjectQuery, Resource } from "../cluster/cluster.ts";
 import { versionsOf } from "./kinds.ts";
 
 /**
- * The same cluster, where each kind is listed at the best version that the server has at the time, and watched at the one it was
- * last listed at.
+ * The same cluster, where each kind is listed at the best version that the server has at the time, and otherwise asked at the one it
+ * was last listed at.
  */
 export function atServedVersions(cluster: Cluster): Cluster {
   const served = new Map<string, Resource>();
@@ -23,5 +23,6 @@ export function atServedVersions(cluster: Cluster): Cluster {
     },
     watch: (resource, query) => cluster.watch(servedAs(resource), query),
     get: (resource, name, query) => cluster.get(servedAs(resource), name, query),
+    mergeStatus: (resource, object, status, signal) => cluster.mergeStatus(servedAs(resource), object, status, signal),
   };
 }
