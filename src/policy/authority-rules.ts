@@ -33,6 +33,8 @@ export interface PolicySources {
    * document, whose `id` the name is then; nothing is fetched now. Throws `TRUST_ROOT_NOT_FOUND` and the like.
    */
   readonly openRoot?: ((name: string, tuf?: TufSource) => Promise<TrustRoot>) | undefined;
+  /** The same for policies of policy-controller's language, which have roots of their own; absent: as `openRoot`. */
+  readonly openForeignRoot?: ((name: string) => Promise<TrustRoot>) | undefined;
   /** Absent: policies that are not objects of a cluster. */
   readonly readSecret?: ReadSecret | undefined;
 }

@@ -161,7 +161,11 @@ function stamping(
   };
 }
 
-async function parseText(read: PolicyText, stamps: Map<string, string>, openRoot: OpenRoot): Promise<ParsedPolicies> {
+async function parseText(
+  read: PolicyText,
+  stamps: Map<string, string>,
+  opening: PolicySources,
+): Promise<ParsedPolicies> {
   if ("problem" in read) return { policies: [], problems: [read.problem] };
   const { path, name } = read.file;
   const readKeyFile = async (keyFile: string) => {
@@ -173,7 +177,7 @@ async function parseText(read: PolicyText, stamps: Map<string, string>, openRoot
       throw new TrustError("FILE_UNREADABLE", `the key file ${keyPath} cannot be read`, { expected: "a regular file" });
     return decodeUtf8(await readSmallFile(keyPath, "the key file")) ?? "";
   };
-  return parsePolicies(read.text, name, readKeyFile, openRoot);
+  return parsePolicies(read.text, name, { ...opening, readKeyFile });
 }
 
 /** The files as they are now: those that would be read, and those that were. */

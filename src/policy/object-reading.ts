@@ -93,7 +93,7 @@ async function isSame(asked: readonly Asked[], sources: ObjectSources): Promise<
 
 /** The sources, noting what is asked of them. */
 function recording(sources: ObjectSources, asked: Asked[]): ObjectSources {
-  const { openRoot, readSecret } = sources;
+  const { openRoot, openForeignRoot, readSecret } = sources;
   const noting = async <T>(
     ask: (sources: ObjectSources) => Promise<T>,
     describe: (answer: T) => string,
@@ -112,6 +112,9 @@ function recording(sources: ObjectSources, asked: Asked[]): ObjectSources {
     ...(openRoot === undefined
       ? {}
       : { openRoot: (name) => noting((from) => asking(from.openRoot?.(name)), describeRoot) }),
+    ...(openForeignRoot === undefined
+      ? {}
+      : { openForeignRoot: (name) => noting((from) => asking(from.openForeignRoot?.(name)), describeRoot) }),
     ...(readSecret === undefined
       ? {}
       : { readSecret: (secret) => noting((from) => asking(from.readSecret?.(secret)), hashOf) }),

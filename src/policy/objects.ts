@@ -1,7 +1,9 @@
 import { isJsonObject, type JsonObject } from "../crypto/json.ts";
+import { TrustError } from "../errors.ts";
+import { isRootName } from "../trust/stored-root.ts";
 import { isForeign } from "./foreign/kinds.ts";
 import { createObjectReader, type ObjectReader, type ObjectReading, type ObjectSources } from "./object-reading.ts";
-import { type ClusterRoot, openingClusterRoots } from "./object-roots.ts";
+import { type NamedRoot, openingRoots } from "./opening-roots.ts";
 import type { PolicySet } from "./policy.ts";
 import { inForce } from "./policy-set.ts";
 import type { ParsedPolicies } from "./rules.ts";
@@ -62,13 +64,8 @@ export function createObjectComposer(sources: ObjectSources, limits: ObjectLimit
       readings.set(object, await readOne(reader, object, from));
     // Roots first: the others name them.
     for (const object of named) if (object.isRoot) await read(object, sources);
-    const [native, foreign] = [rootsOf(readings, false), rootsOf(readings, true)];
-    const opening = {
-      native: { ...sources, openRoot: openingClusterRoots(native, foreign, sources.openRoot) },
-      foreign: { ...sources, openRoot: openingClusterRoots(foreign, native, sources.openRoot) },
-    };
-    for (const object of named)
-      if (!object.isRoot) await read(object, object.isForeign ? opening.foreign : opening.native);
+    const opening = { ...sources, ...openingRoots(rootsOf(readings), sources.openRoot && onlyNames(sources.openRoot)) };
+    for (const object of named) if (!object.isRoot) await read(object, opening);
     reader.sweep();
     return settle(named, readings);
   };
@@ -79,7 +76,6 @@ interface NamedObject {
   readonly name: ObjectName;
   /** Undefined for what no server keeps. */
   readonly version: string | undefined;
-  readonly isForeign: boolean;
   readonly isRoot: boolean;
   /** Beyond the limits. */
   readonly excess?: string;
@@ -102,7 +98,6 @@ function nameObject(value: JsonObject): NamedObject {
       ...(typeof namespace === "string" && namespace !== "" ? { namespace } : {}),
     },
     version: text(resourceVersion) === "" ? undefined : `${text(uid)} ${text(resourceVersion)}`,
-    isForeign: isForeign(value),
     isRoot: kind === rootKind,
   };
 }
@@ -146,14 +141,24 @@ async function readOne(reader: ObjectReader, object: NamedObject, sources: Objec
   return reader.read(value, { key: `${name.apiVersion} ${place}`, version, place }, sources);
 }
 
-function rootsOf(readings: ReadonlyMap<NamedObject, ObjectReading>, foreign: boolean): readonly ClusterRoot[] {
-  return [...readings]
-    .filter(([object]) => object.isForeign === foreign)
-    .map(([{ name }, { parsed, problems }]) => ({
-      name: name.name,
-      written: parsed.roots?.[0],
-      problem: problems[0],
-    }));
+function rootsOf(readings: ReadonlyMap<NamedObject, ObjectReading>): readonly NamedRoot[] {
+  return [...readings].map(([{ name, value }, { parsed, problems }]) => ({
+    name: name.name,
+    isForeign: isForeign(value),
+    written: parsed.roots?.[0],
+    problem: problems[0],
+  }));
+}
+
+/** Whoever opens roots may take a name for a path; no object may name a file. */
+function onlyNames(openRoot: NonNullable<ObjectSources["openRoot"]>): NonNullable<ObjectSources["openRoot"]> {
+  return async (name, tuf) => {
+    if (tuf !== undefined || isRootName(name)) return openRoot(name, tuf);
+    throw new TrustError("TRUST_ROOT_NOT_FOUND", "there is no such trust root", {
+      expected: "public-good, or the name of a TrustRoot",
+      found: JSON.stringify(name.slice(0, 100)),
+    });
+  };
 }
 
 async function settle(

@@ -1,4 +1,4 @@
-import type { PolicySources, ReadKeyFile } from "./authority-rules.ts";
+import type { PolicySources } from "./authority-rules.ts";
 import { parseSource, type SourceDocument } from "./document.ts";
 import { toTrustException } from "./exception-rules.ts";
 import { isForeign } from "./foreign/kinds.ts";
@@ -8,19 +8,19 @@ import { policyApiVersion, policyKinds, testKind } from "./schema.ts";
 import { shapeProblems } from "./shape-problems.ts";
 
 /**
- * Parses the policies of one file. Touches no file itself: without `readKeyFile`, `key.file` is refused, without
- * `openRoot` every trust root that is not in this text. The caller bounds the size and decides with {@link toPolicySet}; with a problem, nothing of it may take effect.
+ * Parses the policies of one file. Touches no file itself: without `readKeyFile`, `key.file` is refused, without `openRoot`
+ * every trust root that is not in this text. The caller bounds the size and decides with {@link toPolicySet}; with a problem,
+ * nothing of it may take effect.
  */
 export async function parsePolicies(
   text: string,
   sourceName: string,
-  readKeyFile?: ReadKeyFile | undefined,
-  openRoot?: PolicySources["openRoot"],
+  given: PolicySources = {},
 ): Promise<ParsedPolicies> {
   const { documents, problems } = parseSource(text, sourceName);
   if (documents.length === 0 && problems.length === 0)
     return { policies: [], problems: [{ place: sourceName, what: "the file holds no policy" }] };
-  const sources = { readKeyFile, openRoot: openRoot ?? (await openingOwn(text, sourceName)) };
+  const sources = given.openRoot === undefined ? { ...given, ...(await openingOwn(text, sourceName)) } : given;
   const read = await Promise.all(documents.map((document) => readPolicy(document, sources)));
   return {
     policies: read.flatMap(({ policies }) => policies),
@@ -41,20 +41,31 @@ export function parsePolicyDocument(
   place = "",
 ): Promise<ParsedPolicies> {
   const here = () => place;
-  return readPolicy({ value, placeOf: here, placeWithin: here, placeOfKey: here }, sources);
+  return readPolicy({ value, placeOf: here, placeWithin: here, placeOfKey: here }, sources).then(fetchedSafely);
+}
+
+/** Whoever writes an object is not at home on this machine: its folders and its own services are not theirs to name. */
+function fetchedSafely(parsed: ParsedPolicies): ParsedPolicies {
+  const { roots = [], problems } = parsed;
+  const [unsafe] = roots.filter(({ tuf }) => tuf !== undefined && new URL(tuf.mirror).protocol !== "https:");
+  if (unsafe === undefined) return parsed;
+  const expected = "https://HOST[/PATH] in an object of a cluster";
+  const problem = { place: unsafe.place, what: "spec.tuf.mirror is not reached over HTTPS", expected };
+  return { ...parsed, roots: [], problems: [...problems, problem] };
 }
 
 /** Roots need much to be understood, and most policies have none. */
-async function openingOwn(text: string, sourceName: string): Promise<PolicySources["openRoot"]> {
-  if (!text.includes("TrustRoot")) return undefined;
-  const { openingRoots, rootsIn } = await import("./root-rules.ts");
-  return openingRoots(rootsIn(text, sourceName), undefined);
+async function openingOwn(text: string, sourceName: string): Promise<PolicySources> {
+  if (!text.includes("TrustRoot")) return {};
+  const { rootsIn } = await import("./root-rules.ts");
+  const { namedRoots, openingRoots } = await import("./opening-roots.ts");
+  return openingRoots(namedRoots(rootsIn(text, sourceName)));
 }
 
 async function readPolicy(document: SourceDocument, sources: PolicySources): Promise<ParsedPolicies> {
   if (isForeign(document.value)) {
     const { readForeign } = await import("./foreign/read.ts");
-    return readForeign(document, sources);
+    return readForeign(document, { ...sources, openRoot: sources.openForeignRoot ?? sources.openRoot });
   }
   const schema = schemaOf(document);
   if ("what" in schema) return { policies: [], problems: [schema] };

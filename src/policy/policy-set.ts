@@ -84,11 +84,11 @@ function sameExceptions(exceptions: readonly TrustException[]): readonly Problem
   );
 }
 
-/** Two roots of one name would leave it to chance which of them is believed. */
+/** Two roots of one name and language would leave it to chance which of them is believed. */
 function sameRoots(roots: readonly WrittenRoot[]): readonly Problem[] {
   return sameNames(
-    roots.map(({ root: { name }, place }) => ({ name, source: place })),
-    ({ name }) => name,
+    roots.map(({ root: { name }, place, isForeign = false }) => ({ name, isForeign, source: place })),
+    ({ name, isForeign }) => `${isForeign} ${name}`,
     ({ name }) => `TrustRoot ${name}`,
   );
 }

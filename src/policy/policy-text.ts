@@ -29,14 +29,12 @@ export async function readText(file: NamedFile): Promise<PolicyText> {
 export async function openingAll(
   texts: readonly PolicyText[],
   openRoot: PolicySources["openRoot"],
-): Promise<PolicySources["openRoot"]> {
+): Promise<Pick<PolicySources, "openRoot" | "openForeignRoot">> {
   const written = texts.flatMap((read) => ("text" in read && read.text.includes("TrustRoot") ? [read] : []));
-  if (written.length === 0) return openRoot;
-  const { openingRoots, rootsIn } = await import("./root-rules.ts");
-  return openingRoots(
-    written.flatMap(({ file, text }) => rootsIn(text, file.name)),
-    openRoot,
-  );
+  if (written.length === 0) return { openRoot };
+  const { rootsIn } = await import("./root-rules.ts");
+  const { namedRoots, openingRoots } = await import("./opening-roots.ts");
+  return openingRoots(namedRoots(written.flatMap(({ file, text }) => rootsIn(text, file.name))), openRoot);
 }
 
 /** The text of bytes that are UTF-8; undefined for others. */

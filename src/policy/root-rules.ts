@@ -3,9 +3,7 @@ import { knownRepository } from "../trust/embedded.ts";
 import { parseTrustRoot } from "../trust/parse.ts";
 import type { TrustRoot } from "../trust/trust-root.ts";
 import { decodeTufRoot, type TufSource, toTufSource, unfetchedRoot } from "../trust/tuf-source.ts";
-import type { PolicySources } from "./authority-rules.ts";
 import { parseSource, type SourceDocument } from "./document.ts";
-import { openEmbeddedRoot } from "./embedded-root.ts";
 import { isForeign } from "./foreign/kinds.ts";
 import { foreignRoot } from "./foreign/trust-root.ts";
 import type { Problem } from "./problem.ts";
@@ -18,6 +16,8 @@ export interface WrittenRoot {
   /** Where the root is fetched from; absent where it is written out. */
   readonly tuf?: TufSource;
   readonly place: string;
+  /** In policy-controller's language, for whose policies it is before others. */
+  readonly isForeign?: true;
 }
 
 /** Makes a root out of a document that has the right shape. */
@@ -62,33 +62,4 @@ function rootOf(document: SourceDocument): WrittenRoot | undefined {
   if (typeof value !== "object" || value === null || Reflect.get(value, "kind") !== "TrustRoot") return undefined;
   const checked = policyKinds.TrustRoot.safeParse(value);
   return checked.success ? toTrustRoot(checked.data, document).written : undefined;
-}
-
-/** Opens roots that are written in policies by their names, others as told; each once. */
-export function openingRoots(
-  written: readonly WrittenRoot[],
-  openRoot: PolicySources["openRoot"] = openEmbeddedRoot,
-): (name: string) => Promise<TrustRoot> {
-  const named = new Map(written.map((each) => [each.root.name, each]));
-  const opened = new Map<string, Promise<TrustRoot>>();
-  return (name) => {
-    const own = named.get(name);
-    const known = opened.get(name) ?? (own === undefined ? openRoot(name) : openWritten(own, openRoot));
-    opened.set(name, known);
-    return known;
-  };
-}
-
-/** A root of a TUF repository is what was fetched for it, or believes nothing. Whoever knows names only has nothing of that id. */
-export async function openWritten(
-  { root, tuf }: WrittenRoot,
-  openRoot: NonNullable<PolicySources["openRoot"]>,
-): Promise<TrustRoot> {
-  if (tuf === undefined) return root;
-  try {
-    return await openRoot(tuf.id, tuf);
-  } catch (error) {
-    if (asTrustError(error).code === "TRUST_ROOT_NOT_FOUND") return root;
-    throw error;
-  }
 }

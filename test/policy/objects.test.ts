@@ -242,6 +242,21 @@ describe("trust roots", () => {
     expect(outcome(set, "reg.io/a:1")).toBe("deny");
   });
 
+  it("of policy-controller may be called as GitHub's own, for its policies alone", async () => {
+    const known = { openRoot: async () => Promise.reject(new TrustError("TRUST_ROOT_NOT_FOUND", "never fetched")) };
+    const foreignPolicy = foreign("ClusterImagePolicy", "p", {
+      images: [{ glob: "**" }],
+      authorities: [{ keyless: { trustRootRef: "github", identities: [{ issuer: "https://i", subject: "s" }] } }],
+    });
+    const root = foreign("TrustRoot", "github", { trustedRootJSON: JSON.stringify(trustedRoot) });
+    const { set, states } = await compose(
+      [stored("ClusterTrustPolicy", "p", keyless("github")), foreignPolicy, root],
+      known,
+    );
+    expect(states.map(({ usable }) => usable)).toEqual([false, true, true]);
+    expect(set.warnings).toBeUndefined();
+  });
+
   it("are never files", async () => {
     opened.length = 0;
     const policy = foreign("ClusterImagePolicy", "p", {

@@ -56,10 +56,11 @@ describe("a policy that loads", () => {
   it("reads key files through the reader it is given", async () => {
     const text = JSON.stringify(policy({ authorities: [{ name: "release", key: { file: "keys/release.pub" } }] }));
     const asked: string[] = [];
-    const parsed = await parsePolicies(text, "p.yaml", async (file) => {
+    const readKeyFile = async (file: string) => {
       asked.push(file);
       return second;
-    });
+    };
+    const parsed = await parsePolicies(text, "p.yaml", { readKeyFile });
     expect(asked).toEqual(["keys/release.pub"]);
     expect(toPolicySet([parsed]).policies.length).toBe(1);
   });

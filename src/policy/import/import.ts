@@ -4,9 +4,10 @@ import type { PolicySources } from "../authority-rules.ts";
 import { parseSource, type SourceDocument } from "../document.ts";
 import { readForeign } from "../foreign/read.ts";
 import { foreignKinds } from "../foreign/schema.ts";
+import { namedRoots, openingRoots } from "../opening-roots.ts";
 import { parsePolicies } from "../parse.ts";
 import { describeValue, type Problem, policyInvalid } from "../problem.ts";
-import { openingRoots, rootsIn } from "../root-rules.ts";
+import { rootsIn } from "../root-rules.ts";
 import { policyApiVersion } from "../schema.ts";
 import { shapeProblems } from "../shape-problems.ts";
 import { containersPolicy } from "./containers-schema.ts";
@@ -192,8 +193,8 @@ async function refusalOf(draft: Draft, { what }: Problem): Promise<Draft> {
 
 async function problemsOf(drafts: readonly Draft[], openRoot?: OpenRoot): Promise<readonly Problem[]> {
   const text = drafts.map(yamlOf).join("---\n");
-  const opening = openingRoots(rootsIn(text, ""), openRoot);
-  const { problems } = await parsePolicies(text, "", undefined, opening);
+  const opening = openingRoots(namedRoots(rootsIn(text, "")), openRoot);
+  const { problems } = await parsePolicies(text, "", opening);
   return problems;
 }
 
