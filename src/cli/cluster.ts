@@ -13,7 +13,8 @@ export const clusterOptions = {
   context: { value: "NAME", summary: "context of the kubeconfig; its current one without the flag" },
 } as const;
 
-interface ClusterFlags {
+/** Which cluster is meant. */
+export interface ClusterFlags {
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
 }
