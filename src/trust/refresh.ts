@@ -11,6 +11,7 @@ export interface FetchRequest {
   readonly name: string;
   readonly mirror: string;
   readonly target: string;
+  readonly targets?: string | undefined;
   /** TUF metadata by file name, `root.json` at least. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly require?: unknown;
@@ -57,13 +58,14 @@ export async function renewRoot(
  * like {@link fetchRoot}.
  */
 export async function renewPolicyRoot(
-  { name, mirror, target, root, require }: TufSource,
+  { name, mirror, target, targets, root, require }: TufSource,
   stored: StoredRoot | undefined,
   options: Pick<FetchRequest, "now" | "web" | "signal"> & { readonly mirror?: string | undefined },
 ): Promise<StoredRoot> {
   const metadata = stored?.metadata ?? { "root.json": root };
   const from = options.mirror ?? mirror;
-  const { source, ...rest } = await fetchRoot({ ...options, name, mirror: from, target, metadata, require });
+  const request = { ...options, name, mirror: from, target, targets, metadata, require };
+  const { source, ...rest } = await fetchRoot(request);
   return { ...rest, source: source.kind === "tuf" ? { ...source, mirror } : source };
 }
 

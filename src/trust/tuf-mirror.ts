@@ -29,9 +29,14 @@ interface Repository {
 /**
  * Makes a mirror readable for the TUF client, which knows HTTP only: `https:`, `http:` (TUF signs all it says), or `file:`, a
  * folder for places without a network. Everything passes through here, so that a failure of the network is seen as one.
- * Throws `USAGE` for another kind of address, `FILE_NOT_FOUND` for a folder that is not there.
+ * The client finds the targets in `targets`, wherever the repository has them. Throws `USAGE` for another kind of address,
+ * `FILE_NOT_FOUND` for a folder that is not there.
  */
-export async function openTufMirror(mirror: string, web: WebSettings, signal?: AbortSignal): Promise<TufMirror> {
+export async function openTufMirror(
+  mirror: string,
+  web: WebSettings,
+  { targets = "targets", signal }: { readonly targets?: string | undefined; readonly signal?: AbortSignal | undefined },
+): Promise<TufMirror> {
   const url = parseMirror(mirror);
   const repository = url.protocol === "file:" ? openFolder(await folderOf(url), url) : openWebMirror(url, web, signal);
   const outages = new Map<string, TrustError>();
@@ -39,7 +44,7 @@ export async function openTufMirror(mirror: string, web: WebSettings, signal?: A
   let isRead = false;
   const answer = async ({ url: path = "/" }: IncomingMessage, response: ServerResponse) => {
     isRead = true;
-    const name = path.slice(1);
+    const name = path.slice(1).replace(/^targets\//, () => `${targets}/`);
     try {
       const found: Answer = isRepositoryPath(name) ? await repository.get(name) : { status: 404 };
       // Another try was good.

@@ -12,6 +12,8 @@ export interface TufSource {
   readonly name: string;
   readonly mirror: string;
   readonly target: string;
+  /** The folder of the repository that holds the targets; `targets` where absent. */
+  readonly targets?: string;
   /** The text of the `root.json` that all trust in the repository begins with. */
   readonly root: string;
   /** See `parseTrustRoot`. */

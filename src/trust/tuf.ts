@@ -12,6 +12,8 @@ export interface TufRequest {
   readonly mirror: string;
   /** The target to fetch, usually `trusted_root.json`. */
   readonly target: string;
+  /** The folder of the repository that holds the targets; `targets` where absent. */
+  readonly targets?: string | undefined;
   /** Metadata by file name; `root.json` at least, the rest protects against a rollback. */
   readonly metadata: Readonly<Record<string, string>>;
   /** How a mirror on the web is spoken to. */
@@ -42,12 +44,19 @@ const maxMetadataBytes = 8 * 1024 * 1024;
  * Throws `TRUST_ROOT_UNREACHABLE` or `TLS_FAILED` for an outage, `ROOT_STALE` for a repository that is past its own expiry, `TRUST_ROOT_REFUSED`
  * for what TUF does not allow, `TRUST_ROOT_NOT_FOUND` where there is no such target, `USAGE`, `FILE_NOT_FOUND`.
  */
-export async function fetchByTuf({ mirror, target, metadata, web = {}, signal }: TufRequest): Promise<TufResult> {
+export async function fetchByTuf({
+  mirror,
+  target,
+  targets,
+  metadata,
+  web = {},
+  signal,
+}: TufRequest): Promise<TufResult> {
   // A CommonJS package: bundled, it has nothing but a default export.
   const { initTUF } = (await import("@sigstore/tuf")).default;
   const folder = await mkdtemp(join(tmpdir(), "imagetrust-tuf-"));
   try {
-    await using served = await openTufMirror(mirror, web, signal);
+    await using served = await openTufMirror(mirror, web, { targets, signal });
     const place = await prepare(folder, served.url, metadata);
     try {
       const client = await startClient(initTUF, folder, served.url);

@@ -96,6 +96,30 @@ test("a root that policies take from a TUF repository decides nothing before it 
   expect(await judged()).toEqual(trusted);
 });
 
+test("a TrustRoot of policy-controller with a remote repository is fetched just so", async () => {
+  const foreign = "policy.sigstore.dev/v1alpha1";
+  const remote = {
+    root: Buffer.from(repository.root).toString("base64"),
+    mirror: "https://tuf.example.com",
+    targets: "keys",
+  };
+  const identities = [{ issuer: githubIssuer, subject: workflow }];
+  const documents = [
+    { apiVersion: foreign, kind: "TrustRoot", metadata: { name: "acme" }, spec: { remote } },
+    {
+      ...{ apiVersion: foreign, kind: "ClusterImagePolicy", metadata: { name: "keyless" } },
+      spec: { images: [{ glob: "**" }], authorities: [{ keyless: { trustRootRef: "acme", identities } }] },
+    },
+  ];
+  const text = documents.map((document) => JSON.stringify(document)).join("\n---\n");
+  writeFileSync(join(folder.path, "policies.yaml"), text);
+  const moved = [...repository.files].map(([path, file]) => [path.replace(/^targets\//, "keys/"), file] as const);
+  writeRepository(new Map(moved), join(folder.path, "copy"));
+  expect(await judged()).toEqual(unavailable);
+  expect(await update("--mirror", pathToFileURL(join(folder.path, "copy")).href)).toMatchObject({ code: 0 });
+  expect(await judged()).toEqual(trusted);
+});
+
 test("deciding and loading policies fetch nothing", async () => {
   await judged();
   await trust("policy", "check", "policies.yaml");

@@ -49,6 +49,17 @@ describe("fetchByTuf", () => {
     expect((await fetchByTuf({ mirror: served.url, target, metadata: first.metadata })).target).toBe("two");
   });
 
+  it("finds the targets where the repository has them", async () => {
+    const repository = publishedRepository();
+    const moved = [...repository.files].map(
+      ([path, text]) => [path.replace(/^targets\//, "static/keys/"), text] as const,
+    );
+    await using served = await serveRepository(new Map(moved));
+    const request = { mirror: served.url, target, metadata: { "root.json": repository.root } };
+    expect((await fetchByTuf({ ...request, targets: "static/keys" })).target).toBe("one");
+    expect(await codeOfRejection(fetchByTuf(request))).toBe("TRUST_ROOT_UNREACHABLE");
+  });
+
   it("says when the first of the metadata runs out", async () => {
     const repository = createTufRepository();
     repository.publish({ [target]: "one" }, { snapshot: "2098-01-01T00:00:00Z", timestamp: "2098-02-01T00:00:00Z" });

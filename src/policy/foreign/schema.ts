@@ -2,6 +2,7 @@ import * as z from "zod";
 import { filled, parsable, parserIssue } from "../schema-parts.ts";
 import { foreignVersions } from "./kinds.ts";
 import { parseNameGlob } from "./name-glob.ts";
+import { checkRootJson } from "./remote-root.ts";
 import { authority, specPolicy } from "./schema-authority.ts";
 import { isSet, longText, metadata, oneOf, selector, status, text } from "./schema-parts.ts";
 
@@ -39,7 +40,8 @@ const base64 = z
   .string()
   .min(1, filled)
   .max(4 * 1024 * 1024)
-  .regex(/^[A-Za-z0-9+/\s]+={0,2}\s*$/, "base64");
+  .regex(/^[A-Za-z0-9+/\s]+={0,2}\s*$/, { error: "base64", abort: true });
+const rootJson = base64.superRefine(parsable(checkRootJson));
 const targets = { targets: text.optional(), trustedRootTarget: text.optional() };
 
 const log = z.strictObject({
@@ -74,9 +76,9 @@ const trustRoot = z.strictObject({
   metadata,
   spec: z
     .strictObject({
-      remote: z.strictObject({ root: base64, mirror: text.min(1, filled), ...targets }).optional(),
+      remote: z.strictObject({ root: rootJson, mirror: text.min(1, filled), ...targets }).optional(),
       repository: z
-        .strictObject({ root: base64, mirrorFS: base64, ...targets, targets: text.min(1, filled) })
+        .strictObject({ root: rootJson, mirrorFS: base64, ...targets, targets: text.min(1, filled) })
         .optional(),
       sigstoreKeys: sigstoreKeys.optional(),
       trustedRootJSON: longText.optional(),

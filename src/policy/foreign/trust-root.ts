@@ -4,21 +4,23 @@ import { algorithmOf } from "../../crypto/public-key.ts";
 import type { Certificate } from "../../crypto/x509.ts";
 import { parseCertificates } from "../../crypto/x509-pem.ts";
 import { asTrustError, TrustError } from "../../errors.ts";
-import { knownRepository } from "../../trust/embedded.ts";
+import { defaultTrustRoot } from "../../trust/embedded.ts";
 import { parseTrustRoot } from "../../trust/parse.ts";
+import { unfetchedRoot } from "../../trust/tuf-source.ts";
 import type { Path, SourceDocument } from "../document.ts";
 import type { Problem } from "../problem.ts";
 import type { ParsedPolicies } from "../rules.ts";
 import { shapeProblems } from "../shape-problems.ts";
+import { remoteSource } from "./remote-root.ts";
 import { type ForeignRootDocument, foreignKinds } from "./schema.ts";
 
 type Spec = ForeignRootDocument["spec"];
 type Keys = NonNullable<Spec["sigstoreKeys"]>;
 
 /**
- * Reads a TrustRoot of policy-controller. Keys that are written out make a root. Those in a TUF repository are not fetched
- * while policies are read: such a root loads with a warning, and whoever refers to it needs a root of that name that was
- * added (`trust root add`). Anything but a TrustRoot is nothing.
+ * Reads a TrustRoot of policy-controller. Keys that are written out make a root; those in a TUF repository on the web are
+ * fetched beside all decisions. Of a repository that cannot be fetched a root loads with a warning, and whoever refers to it
+ * needs a root of that name that was added (`trust root add`). Anything but a TrustRoot is nothing.
  */
 export function foreignRoot(document: SourceDocument): ParsedPolicies {
   const schema = foreignKinds.TrustRoot;
@@ -29,26 +31,41 @@ export function foreignRoot(document: SourceDocument): ParsedPolicies {
   if (!checked.success) return { policies: [], problems: shapeProblems(schema, checked.error.issues, document) };
   const { metadata, spec } = checked.data;
   const { name } = metadata;
-  if (knownRepository(name) !== undefined) {
-    const what = "metadata.name is that of a root that is known to everybody";
+  // What policy-controller calls `github` is often a root of this kind; public-good is what is meant where none is named.
+  if (name === defaultTrustRoot) {
+    const what = "metadata.name is that of the root that is meant where none is named";
     return refuse({ place: document.placeOf(["metadata", "name"]), what, expected: "another name", found: name });
   }
   const place = document.placeOf([]);
   const source = { kind: "policy", path: place } as const;
-  const make = (content: unknown) => ({ root: parseTrustRoot(content, { name, source }), place });
+  const make = (content: unknown) => ({
+    root: parseTrustRoot(content, { name, source }),
+    place,
+    isForeign: true as const,
+  });
   if (spec.trustedRootJSON !== undefined && spec.trustedRootJSON !== "") {
     const json = Buffer.from(spec.trustedRootJSON);
     return attempt(document, ["spec", "trustedRootJSON"], () => make(json));
   }
   const { sigstoreKeys } = spec;
   if (sigstoreKeys !== undefined) return readKeys(sigstoreKeys, document, make);
-  const field = spec.remote === undefined ? "repository" : "remote";
-  const warning = {
-    place: document.placeOfKey(["spec", field]),
-    what: `spec.${field} is not fetched while policies are read: authorities that refer to ${name} are satisfied by nothing`,
-    expected: `a root of that name beside it: trust root add ${name}`,
-  };
-  return { policies: [], problems: [], warnings: [warning] };
+  if (spec.remote === undefined) return warn("repository", "a repository that is written out is not read");
+  try {
+    const tuf = remoteSource(name, spec.remote);
+    return { policies: [], roots: [{ root: unfetchedRoot(tuf), tuf, place, isForeign: true }], problems: [] };
+  } catch (error) {
+    const { message, expected } = asTrustError(error);
+    return warn("remote", expected === undefined ? message : `${message}; expected ${expected}`);
+  }
+
+  function warn(field: string, why: string): ParsedPolicies {
+    const warning = {
+      place: document.placeOfKey(["spec", field]),
+      what: `spec.${field}: ${why}; authorities that refer to ${name} are satisfied by nothing`,
+      expected: `a root of that name beside it: trust root add ${name}`,
+    };
+    return { policies: [], problems: [], warnings: [warning] };
+  }
 }
 
 type Make = (content: unknown) => NonNullable<ParsedPolicies["roots"]>[number];

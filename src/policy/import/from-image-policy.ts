@@ -1,6 +1,7 @@
 import { predicateKinds } from "../../formats/predicate-types.ts";
 import type { SourceDocument } from "../document.ts";
 import { parseNameGlob } from "../foreign/name-glob.ts";
+import { type RemoteRepository, remoteSource } from "../foreign/remote-root.ts";
 import type { ForeignRootDocument, ImagePolicyDocument } from "../foreign/schema.ts";
 import { trustedRootOf } from "../foreign/trust-root.ts";
 import { type Draft, type Ledger, type NativeImages, nativeGlob, objectNameOf, refusing, wordOf } from "./draft.ts";
@@ -9,7 +10,7 @@ import { importAuthority } from "./image-authorities.ts";
 type Spec = ImagePolicyDocument["spec"];
 type Image = NativeImages["images"][number];
 
-/** A native TrustRoot; nothing where the keys are in a TUF repository. */
+/** A native TrustRoot; nothing where the keys are in a TUF repository that is not fetched. */
 export function importTrustRoot(
   { metadata, spec }: ForeignRootDocument,
   document: SourceDocument,
@@ -17,18 +18,26 @@ export function importTrustRoot(
 ): readonly Draft[] {
   const { sigstoreKeys, trustedRootJSON } = spec;
   const from = document.placeOf([]);
-  const draft = (trustedRoot: unknown): Draft => ({
-    kind: "TrustRoot",
-    name: metadata.name,
-    spec: { trustedRoot },
-    from,
-  });
-  if (sigstoreKeys !== undefined) return [draft(trustedRootOf(sigstoreKeys))];
-  if (trustedRootJSON !== undefined && trustedRootJSON !== "") return [draft(JSON.parse(trustedRootJSON))];
+  const draft = (root: Draft["spec"]): Draft => ({ kind: "TrustRoot", name: metadata.name, spec: root, from });
+  if (sigstoreKeys !== undefined) return [draft({ trustedRoot: trustedRootOf(sigstoreKeys) })];
+  if (trustedRootJSON !== undefined && trustedRootJSON !== "")
+    return [draft({ trustedRoot: JSON.parse(trustedRootJSON) })];
+  const tuf = spec.remote === undefined ? undefined : nativeRepository(metadata.name, spec.remote);
+  if (tuf !== undefined) return [draft({ tuf })];
   const field = spec.remote === undefined ? "repository" : "remote";
   const instead = `no TrustRoot is written: add it (trust root add ${metadata.name}) before what refers to it is imported`;
-  ledger.lose(["spec", field], "a root in a TUF repository has no equivalent in a policy", instead);
+  ledger.lose(["spec", field], "such a repository has no equivalent in a policy", instead);
   return [];
+}
+
+/** The same repository in a native TrustRoot; nothing where that cannot say it. */
+function nativeRepository(name: string, remote: RemoteRepository): object | undefined {
+  try {
+    const { mirror, target, targets } = remoteSource(name, remote);
+    return targets === undefined ? { root: remote.root, mirror, target } : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Native policies that refuse all that a ClusterImagePolicy refuses. */
