@@ -51,9 +51,9 @@ async function getObject(
     return undefined;
   }
   const value = await readObject(sender, answer, intent, maxObjectBytes);
-  const object = objectOf(value, resource, false);
+  const object = objectOf(value, resource, { namespace });
   if (typeof object === "string") throw invalidAnswer(intent, sender.server, `a ${resource.kind}`, object);
-  if (object.metadata.name === name && object.metadata.namespace === namespace) return object;
+  if (object.metadata.name === name) return object;
   throw invalidAnswer(intent, sender.server, `the ${resource.kind} ${name}`, "another one");
 }
 

@@ -119,7 +119,7 @@ function pageOf({ server }: Sender, intent: Intent, value: JsonObject): Omit<Pag
   // An empty list may be written so.
   if (!Array.isArray(items) && items !== null && items !== undefined) throw wrong("a list without items");
   const objects = (items ?? []).map((item: unknown) => {
-    const object = objectOf(item, intent.resource, true);
+    const object = objectOf(item, intent.resource, { implied: true, namespace: intent.namespace });
     if (typeof object === "string") throw wrong(object);
     return object;
   });

@@ -35,18 +35,23 @@ export function isResourceVersion(value: unknown): value is string {
 }
 
 /**
- * An object with the shape that all objects of the kind have. `impliedKind`: it may lack `apiVersion` and `kind`, as items
- * of a list do. Gives what is wrong with it as a text.
+ * An object with the shape that all objects of the kind have. `implied`: it may lack `apiVersion` and `kind`, as items of a
+ * list do. `namespace`: where it must be. Gives what is wrong with it as a text.
  */
-export function objectOf(value: unknown, resource: Resource, impliedKind: boolean): ClusterObject | string {
+export function objectOf(
+  value: unknown,
+  resource: Resource,
+  { implied = false, namespace }: { readonly implied?: boolean; readonly namespace?: string | undefined },
+): ClusterObject | string {
   if (!isJsonObject(value)) return "no object";
-  const apiVersion = value["apiVersion"] ?? (impliedKind ? apiVersionOf(resource) : undefined);
-  const kind = value["kind"] ?? (impliedKind ? resource.kind : undefined);
+  const apiVersion = value["apiVersion"] ?? (implied ? apiVersionOf(resource) : undefined);
+  const kind = value["kind"] ?? (implied ? resource.kind : undefined);
   if (apiVersion !== apiVersionOf(resource) || kind !== resource.kind) return "an object of another kind";
   const metadata = value["metadata"];
   if (!isMetadata(metadata)) return "an object without name, uid and resourceVersion";
   // Those of all namespaces are told apart by it.
   if ((metadata.namespace === undefined) === resource.namespaced) return "an object of another scope";
+  if (namespace !== undefined && metadata.namespace !== namespace) return "an object of another namespace";
   // Who wrote which field takes as much room as the fields.
   const { managedFields: _, ...kept } = metadata;
   return {

@@ -75,7 +75,7 @@ function eventOf({ server }: Sender, intent: Intent, line: Uint8Array): WatchEve
     return { type: "bookmark", resourceVersion: version };
   }
   if (type !== "ADDED" && type !== "MODIFIED" && type !== "DELETED") throw wrong("an event of another type");
-  const found = objectOf(object, intent.resource, false);
+  const found = objectOf(object, intent.resource, { namespace: intent.namespace });
   if (typeof found === "string") throw wrong(found);
   return { type: types[type], object: found };
 }
