@@ -9,6 +9,7 @@ import { identityOf } from "../keyless-identity.ts";
 import { nonEmpty } from "../non-empty.ts";
 import type { KeyAuthority, KeylessAuthority, KeylessIdentity, StaticAuthority, Unusable } from "../policy.ts";
 import { parsePolicyKeys } from "../policy-keys.ts";
+import { keysOfSecret, type SecretEntry } from "../secret-keys.ts";
 import type { ImageAuthority } from "./schema.ts";
 import { isSet } from "./schema-parts.ts";
 
@@ -28,17 +29,17 @@ type OpenRoot = NonNullable<PolicySources["openRoot"]>;
 export async function readImageAuthority(
   written: ImageAuthority,
   name: string,
-  { openRoot = openEmbeddedRoot }: PolicySources,
+  { openRoot = openEmbeddedRoot, readSecret }: PolicySources,
 ): Promise<ReadImageAuthority> {
   if (written.static !== undefined) {
     const { action, message } = written.static;
     const said = action === "fail" ? `disallowed by static policy${isSet(message) ? `: ${message}` : ""}` : message;
     return { static: { name, action, ...(said === undefined || said === "" ? {} : { message: said }) } };
   }
-  const unusable = unusableBecause(written);
+  const unusable = unusableBecause(written, readSecret);
   if (unusable !== undefined) return { unusable: { name, ...unusable } };
   try {
-    if (written.key !== undefined) return { authority: { name, ...(await readKey(written, openRoot)) } };
+    if (written.key !== undefined) return { authority: { name, ...(await readKey(written, openRoot, readSecret)) } };
     return { authority: { name, ...(await readKeyless(written, openRoot)) } };
   } catch (error) {
     const { message, expected = "what the authority names", code } = asTrustError(error);
@@ -48,9 +49,13 @@ export async function readImageAuthority(
 }
 
 /** What of an authority is not judged by here. */
-function unusableBecause({ key, keyless, attestations = [] }: ImageAuthority): Omit<Unusable, "name"> | undefined {
+function unusableBecause(
+  { key, keyless, attestations = [] }: ImageAuthority,
+  readSecret: PolicySources["readSecret"],
+): Omit<Unusable, "name"> | undefined {
   if (isSet(key?.kms)) return elsewhere("its key is in a key management service", "the public key in data");
-  if (key?.secretRef !== undefined) return elsewhere("its key is in a Secret", "the public key in data");
+  if (key?.secretRef !== undefined && readSecret === undefined)
+    return elsewhere("its key is in a Secret", "the public key in data");
   if (keyless?.["ca-cert"] !== undefined)
     return elsewhere("policy-controller checks nothing against ca-cert either", "a TrustRoot, by trustRootRef");
   const ruled = attestations.find(({ policy }) => policy !== undefined);
@@ -66,8 +71,12 @@ function elsewhere(why: string, expected: string): Omit<Unusable, "name"> {
 async function readKey(
   { key, ctlog, rfc3161timestamp }: ImageAuthority,
   openRoot: OpenRoot,
+  readSecret: PolicySources["readSecret"],
 ): Promise<Omit<KeyAuthority, "name">> {
-  const keys = parsePolicyKeys(key?.data ?? "");
+  const keys =
+    key?.secretRef === undefined || readSecret === undefined
+      ? parsePolicyKeys(key?.data ?? "")
+      : await keysOfSecret(onlyEntryOf(key.secretRef), readSecret);
   const hash = key?.hashAlgorithm === undefined || key.hashAlgorithm === "" ? "sha256" : key.hashAlgorithm;
   for (const { algorithm } of keys) {
     const { hashes } = algorithms[algorithm];
@@ -84,6 +93,12 @@ async function readKey(
   if (!stamped && !logged) return { kind: "key", keys };
   const root = await openNamed(stamped ? rfc3161timestamp?.trustRootRef : ctlog?.trustRootRef, openRoot);
   return { kind: "key", keys, root, require: { log: logged, timestamp: stamped } };
+}
+
+/** policy-controller reads the one entry that a Secret has, in the namespace that it runs in, whatever the policy says. */
+function onlyEntryOf({ name }: NonNullable<NonNullable<ImageAuthority["key"]>["secretRef"]>): SecretEntry {
+  if (isSet(name)) return { name: name ?? "" };
+  throw new TrustError("SECRET_UNUSABLE", "the reference to a Secret has no name", { expected: "secretRef.name" });
 }
 
 async function readKeyless(

@@ -59,6 +59,7 @@ export async function toImagePolicy(
           ...(places.length === 0 ? {} : { signaturesAt: nonEmpty(places) }),
         };
   const warnings = [...policyWarnings(spec, ruled?.reason, document)];
+  if (sources.readSecret !== undefined) warnings.push(...secretWarnings(spec.authorities, document));
   for (const [index, one] of read.entries())
     if ("unusable" in one && ruled === undefined)
       warnings.push({
@@ -186,6 +187,16 @@ function policyWarnings(
         expected: "credentials for the registry where the others are",
       });
   return problems;
+}
+
+/** Of namespaces that are named for nothing: it is always that of the program. */
+function secretWarnings(authorities: readonly ImageAuthority[], document: SourceDocument): readonly Problem[] {
+  return authorities.flatMap(({ key }, index) => {
+    if (!isSet(key?.secretRef?.namespace)) return [];
+    const place = document.placeOf(["spec", "authorities", index, "key", "secretRef", "namespace"]);
+    const what = `spec.authorities[${index}].key.secretRef.namespace is not looked at, as policy-controller does not`;
+    return [{ place, what, expected: "the Secret in the namespace of the webhook" }];
+  });
 }
 
 /** Expressions that RE2 does not take. */
