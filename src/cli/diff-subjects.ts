@@ -1,11 +1,12 @@
-import { stat } from "node:fs/promises";
 import { TrustError } from "../errors.ts";
 import { parseReference } from "../oci/reference.ts";
 import type { DiffSubject } from "../policy-tools/diff.ts";
 import type { Recording } from "../policy-tools/recording.ts";
+import type { ClusterScope } from "./cluster-subjects.ts";
 import type { CommandContext } from "./command.ts";
 import { readInput } from "./input.ts";
 import { imagesInManifest, readManifests } from "./manifests.ts";
+import { isCluster, type LazyCluster } from "./policy-paths.ts";
 
 /** What a change of policies is held against, and what could not be read of it. */
 export interface DiffSubjects {
@@ -19,20 +20,19 @@ const maxListBytes = 16 * 1024 * 1024;
 /** What `kubectl` prints of a large cluster. */
 const maxStdinBytes = 512 * 1024 * 1024;
 
-/** How the workloads of a cluster are piped in. */
-export const fromCluster =
-  "kubectl get deployments,statefulsets,daemonsets,cronjobs,pods -A -o json | trust policy diff OLD NEW --against -";
+export interface SubjectSources extends ClusterScope {
+  /** What `--against` names. */
+  readonly paths: readonly string[];
+  readonly cluster: LazyCluster;
+}
 
 /**
- * Reads what `--against` names: Kubernetes manifests, a file or a folder or standard input; recorded evidence
- * (`*.evidence.json`); a list of image names (`*.txt`), one on a line. Throws the errors of files.
+ * Reads what `--against` names: what runs in the cluster; Kubernetes manifests, a file or a folder or standard input; recorded
+ * evidence (`*.evidence.json`); a list of image names (`*.txt`), one on a line. Throws the errors of files and of the cluster,
+ * `USAGE` for objects of files where several namespaces are meant.
  */
-export async function readSubjects(
-  context: CommandContext,
-  paths: readonly string[],
-  namespace: string,
-): Promise<DiffSubjects> {
-  const read = await Promise.all(paths.map((path) => readOne(context, path, namespace)));
+export async function readSubjects(context: CommandContext, sources: SubjectSources): Promise<DiffSubjects> {
+  const read = await Promise.all(sources.paths.map((path) => readOne(context, path, sources)));
   return {
     subjects: distinct(read.flatMap(({ subjects }) => subjects)),
     errors: read.flatMap(({ errors }) => errors),
@@ -40,10 +40,14 @@ export async function readSubjects(
   };
 }
 
-async function readOne(context: CommandContext, path: string, namespace: string): Promise<DiffSubjects> {
+async function readOne(context: CommandContext, path: string, sources: SubjectSources): Promise<DiffSubjects> {
+  if (isCluster(path)) {
+    const { readClusterSubjects } = await import("./cluster-subjects.ts");
+    return { ...(await readClusterSubjects(context, await sources.cluster.open(), sources)), recordings: [] };
+  }
   if (path === "-") {
     const content = (await context.io.readStdin(maxStdinBytes)).toString("utf8");
-    return fromManifests(imagesInManifest(content, "standard input", namespace));
+    return fromManifests(imagesInManifest(content, "standard input", namespaceIn(sources)));
   }
   if (path.endsWith(".evidence.json")) {
     const { readEvidence } = await import("../policy-tools/run-tests.ts");
@@ -51,9 +55,7 @@ async function readOne(context: CommandContext, path: string, namespace: string)
     return { subjects: recording.images.map((image) => ({ image })), errors: [], recordings: [recording] };
   }
   if (path.endsWith(".txt")) return fromList(await readInput(context, path, "the list of images", maxListBytes), path);
-  if (path === "cluster" && !(await isThere(context.resolvePath(path))))
-    throw new TrustError("USAGE", "workloads of a cluster are read from standard input", { expected: fromCluster });
-  return fromManifests(await readManifests(context.resolvePath(path), namespace));
+  return fromManifests(await readManifests(context.resolvePath(path), namespaceIn(sources)));
 }
 
 function fromManifests({ images, errors }: Awaited<ReturnType<typeof readManifests>>): DiffSubjects {
@@ -78,11 +80,13 @@ function fromList(bytes: Buffer, path: string): DiffSubjects {
   return { subjects, errors, recordings: [] };
 }
 
-async function isThere(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
+/** Where objects are that name no namespace. */
+function namespaceIn({ namespaces: [namespace = "default", ...others] }: SubjectSources): string {
+  if (others.length === 0) return namespace;
+  throw new TrustError("USAGE", "several namespaces are for the cluster alone: objects in files are in one", {
+    expected: "one --namespace",
+    found: [namespace, ...others].join(", "),
+  });
 }
 
 /** What is named twice, as by two containers of an object, is one question. */

@@ -8,8 +8,9 @@ import { defaultSettings, type VerifierSettings } from "../policy/settings.ts";
 import { createVerifier, type Verifier, type VerifierOptions } from "../verify.ts";
 import { parseAnnotations } from "./annotations.ts";
 import { type AuthorityFlags, authoritiesOf, authorityFlagsIn, authorityOptions } from "./authorities.ts";
+import { type ClusterFlags, clusterOptions } from "./cluster.ts";
 import type { CommandContext } from "./command.ts";
-import { openTrustedRoot } from "./identity-options.ts";
+import { lazyCluster, policyPaths, readPolicyPaths } from "./policy-paths.ts";
 import { connectionOf, type RegistryFlags } from "./registry.ts";
 import { signatureRepositoryOf, signatureRepositoryOption } from "./signature-repository.ts";
 import type { State } from "./state.ts";
@@ -22,10 +23,11 @@ export const policyOptions = {
   policy: {
     short: "p",
     value: "PATH",
-    summary: "policy file, or folder of policies",
+    summary: policyPaths,
     many: true,
     completes: "files",
   },
+  ...clusterOptions,
   "no-match": {
     value: "OUTCOME",
     summary: "outcome for an image that no enforcing policy matches",
@@ -54,11 +56,11 @@ export const bundleOption = {
   },
 } as const;
 
-interface PolicyFlags extends AuthorityFlags {
+interface PolicyFlags extends AuthorityFlags, ClusterFlags {
   readonly policy: readonly string[];
 }
 
-interface VerifierFlags extends PolicyFlags, RegistryFlags {
+interface JudgingFlags extends RegistryFlags {
   readonly "no-match": VerifierSettings["noMatch"];
   readonly "allow-registry": readonly string[];
   readonly state: string | undefined;
@@ -66,6 +68,8 @@ interface VerifierFlags extends PolicyFlags, RegistryFlags {
   /** Only commands that take {@link bundleOption} have it. */
   readonly bundle?: string | undefined;
 }
+
+interface VerifierFlags extends PolicyFlags, JudgingFlags {}
 
 /** What a command judges with. */
 export interface OpenVerifier {
@@ -77,7 +81,7 @@ export interface OpenVerifier {
   save(): Promise<void>;
 }
 
-/** The policies that the flags name: those of files, or one that trusts the given keys for every image. */
+/** The policies that the flags name: those of files and of the cluster, or one that trusts the given keys for every image. */
 async function policiesOf(
   context: CommandContext,
   flags: PolicyFlags,
@@ -95,16 +99,14 @@ async function policiesOf(
     throw new TrustError("USAGE", "annotations go with --key or --certificate-identity", {
       hint: "Write the annotations into the authority of the policy",
     });
-  const { loadPolicies } = await import("../policy/load.ts");
   if (flags["trusted-root"] !== undefined)
     throw new TrustError("USAGE", "--trusted-root means nothing beside --policy", {
       hint: "Name the trust root in the policy, in trustRoot of its authorities",
     });
-  const loaded = await loadPolicies(flags.policy, context.io.folder, (name, tuf) =>
-    openTrustedRoot(context, name, tuf),
-  );
-  for (const warning of loaded.warnings ?? []) context.note(`warning: ${formatProblem(warning)}`);
-  return loaded;
+  const cluster = lazyCluster(context, flags);
+  const { set, warnings } = await readPolicyPaths(context, flags.policy, cluster).finally(cluster.close);
+  for (const warning of warnings) context.note(`warning: ${formatProblem(warning)}`);
+  return set;
 }
 
 /** A policy made of flags. Its revision need not be known elsewhere: it lives as long as the command. */
@@ -128,7 +130,15 @@ export async function openVerifier(
   flags: VerifierFlags,
   annotations: readonly string[] = [],
 ): Promise<OpenVerifier> {
-  const policies = await policiesOf(context, flags, annotations);
+  return openVerifierOf(context, await policiesOf(context, flags, annotations), flags);
+}
+
+/** The same for policies that are known already. */
+export async function openVerifierOf(
+  context: CommandContext,
+  policies: PolicySet,
+  flags: JudgingFlags,
+): Promise<OpenVerifier> {
   const settings = { ...defaultSettings, noMatch: flags["no-match"], allowRegistry: flags["allow-registry"] };
   const registry = await registryOf(context, flags, settings);
   const state = await openState(context, flags.state);
@@ -141,7 +151,7 @@ export async function openVerifier(
 
 async function registryOf(
   context: CommandContext,
-  flags: VerifierFlags,
+  flags: JudgingFlags,
   { allowRegistry }: VerifierSettings,
 ): Promise<Registry> {
   if (flags.bundle !== undefined) {

@@ -1,6 +1,5 @@
 import { asTrustError, TrustError } from "../errors.ts";
-import type { PolicySources } from "../policy/authority-rules.ts";
-import { loadPolicies } from "../policy/load.ts";
+import type { PolicySet } from "../policy/policy.ts";
 import { type Problem, problemsOf } from "../policy/problem.ts";
 import { lintPolicies } from "./lint.ts";
 import type { Lint } from "./remark.ts";
@@ -14,17 +13,18 @@ export interface PolicyCheck {
 }
 
 export interface CheckRequest {
-  readonly paths: readonly string[];
+  /** Loads the policies that are checked, as they would be in force: all of them together. */
+  readonly load: () => Promise<PolicySet>;
+  /** The folder that their files were named from. */
   readonly cwd: string;
-  readonly openRoot?: PolicySources["openRoot"];
   /** Milliseconds since 1970. */
   readonly now: number;
 }
 
-/** Checks policies as they would be loaded: all of them together. Throws `POLICY_NOT_FOUND` and the errors of files. */
-export async function checkPolicies({ paths, cwd, openRoot, now }: CheckRequest): Promise<PolicyCheck> {
+/** Checks policies as they would be loaded. Throws what loading throws, but for `POLICY_INVALID`, which is what it tells. */
+export async function checkPolicies({ load, cwd, now }: CheckRequest): Promise<PolicyCheck> {
   try {
-    const set = await loadPolicies(paths, cwd, openRoot);
+    const set = await load();
     const lints = await lintPolicies(set, cwd, now);
     return { policies: set.policies.length, exceptions: set.exceptions?.length ?? 0, problems: [], lints };
   } catch (error) {

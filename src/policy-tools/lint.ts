@@ -18,7 +18,9 @@ export async function lintPolicies(set: PolicySet, cwd: string, now: number): Pr
     [...policies, ...exceptions].map(({ source }) => source),
     cwd,
   );
-  const subjects = policies.map((policy): Subject => {
+  // What stands for an object that cannot be used is not as anybody wrote it.
+  const asWritten = policies.filter(({ unusable = [] }) => unusable.every(({ object }) => object === undefined));
+  const subjects = asWritten.map((policy): Subject => {
     const own = written(policy.source);
     return { policy, written: own, at: (...path) => own.placeOf(["spec", ...path]), now };
   });
@@ -31,7 +33,7 @@ export async function lintPolicies(set: PolicySet, cwd: string, now: number): Pr
   const warnings = (set.warnings ?? []).map(({ place, what, expected = "" }) =>
     named({ code: "foreign-construct", place, message: what, advice: expected }),
   );
-  const others = [...lintSet(set, subjects), ...lintExceptions(set, written, now)];
+  const others = [...lintSet({ ...set, policies: asWritten }, subjects), ...lintExceptions(set, written, now)];
   return [...each.flat(), ...warnings, ...others.map(({ policy, ...remark }) => named(remark, policy))].sort(byPlace);
 }
 

@@ -302,9 +302,31 @@ describe("trust policy diff", () => {
     expect([code, stdout]).toEqual([3, expect.stringContaining("1 could not be judged")]);
   });
 
-  it("says how the workloads of a cluster get in", async () => {
-    const { code, stderr } = await run("diff", old, stricter, "--against", "cluster");
-    expect([code, stderr]).toEqual([2, expect.stringContaining("kubectl get")]);
+  it.each([
+    ["what runs in the cluster", ["diff", old, stricter, "--against", "cluster"]],
+    ["policies of the cluster as the old ones", ["diff", "cluster", stricter, "--image", image]],
+    ["policies of the cluster as the new ones", ["diff", old, "cluster", "--image", image]],
+    ["policies of the cluster to check", ["check", "cluster"]],
+    ["policies of the cluster beside files", ["check", old, "cluster"]],
+    ["policies of the cluster to explain", ["explain", "--policy", "cluster", image]],
+    ["policies of the cluster for a recording", ["record", "--policy", "cluster", image]],
+  ])("asks the cluster that is named for %s", async (_, args) => {
+    write("kubeconfig", { apiVersion: "v1", kind: "Config", contexts: [] });
+    const { code, stderr } = await run(...args, "--kubeconfig", "kubeconfig", "--context", "nowhere");
+    expect([code, stderr]).toEqual([3, expect.stringMatching(/CLUSTER_CONFIG_INVALID[\s\S]*nowhere/)]);
+  });
+
+  it("takes a folder called cluster by its path", async () => {
+    mkdirSync(at("cluster"));
+    cpSync(at(old), at("cluster/policy.yaml"));
+    cpSync(at("policies/examples/keys"), at("cluster/keys"), { recursive: true });
+    expect((await run("diff", "./cluster", old, "--against", evidence)).code).toBe(0);
+    expect((await run("check", "./cluster")).code).toBe(0);
+  });
+
+  it("puts objects of files into one namespace", async () => {
+    const { code, stderr } = await run("diff", old, stricter, "--against", "pod.json", "-n", "a", "-n", "b");
+    expect([code, stderr]).toEqual([2, expect.stringContaining("a, b")]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { loadPolicies } from "../../src/policy/load.ts";
 import { checkPolicies } from "../../src/policy-tools/check.ts";
 import { tempDir } from "../support/process.ts";
 import { newSigner } from "../support/signers.ts";
@@ -34,7 +35,11 @@ async function lint(...documents: readonly object[]) {
   const name = `${serial++}.yaml`;
   const text = documents.map((document) => JSON.stringify(document, undefined, 1)).join("\n---\n");
   writeFileSync(join(folder.path, name), text);
-  const { lints, problems } = await checkPolicies({ paths: [name], cwd: folder.path, now });
+  const { lints, problems } = await checkPolicies({
+    load: () => loadPolicies([name], folder.path),
+    cwd: folder.path,
+    now,
+  });
   expect(problems).toEqual([]);
   const lines = text.split("\n");
   return lints.map(({ code, place, message, advice }) => {

@@ -1,10 +1,12 @@
 import { exitCodeOf, TrustError } from "../../errors.ts";
 import { createHttpRegistry } from "../../oci/http-registry.ts";
 import type { Registry } from "../../oci/registry.ts";
+import type { PolicySet } from "../../policy/policy.ts";
 import { type Change, changes, type ImageDiff } from "../../policy-tools/diff.ts";
+import { clusterOptions } from "../cluster.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { openTrustedRoot } from "../identity-options.ts";
 import { allowFromCommandLine, policyOptions } from "../policies.ts";
+import { isCluster, lazyCluster, policyPaths, readPolicyPaths } from "../policy-paths.ts";
 import { formatTable, printError } from "../print.ts";
 import { createProgress } from "../progress.ts";
 import { connectionOf, type RegistryFlags, registryOptions } from "../registry.ts";
@@ -16,16 +18,27 @@ export const command = defineCommand({
   summary: "say what a change of policies would change",
   description:
     "Judges images by the old policies and by the new, on the same evidence, and tells those whose outcome changes: first " +
-    "what would be denied. The images are those of Kubernetes manifests, of what runs in a cluster (piped in from kubectl), " +
-    "of a list, or of recorded evidence; with evidence nothing else is asked, else the registry is asked once for each thing. " +
-    "Exit code 1 when something would be denied that is not (see --fail-on), 4 or 3 when an image could not be judged.",
+    "what would be denied. The images are those of what runs in the cluster, of Kubernetes manifests, of a list, or of recorded " +
+    "evidence; with evidence nothing else is asked, else the registry is asked once for each thing. OLD or NEW may be the " +
+    "cluster, too: the policies that it has. Of a cluster every object is judged that names images and has not ended; those " +
+    "that one controller answers for, such as the Pods of a Deployment, are told together where they are judged alike. " +
+    "Exit code 1 when something would be denied that is not (see --fail-on), 4 or 3 when an image, or a kind of objects, " +
+    "could not be judged.",
   examples: [
     {
       about: "What is about to be deployed, before the change is merged",
       command: "trust policy diff policies.old/ policies/ --against deploy/",
     },
     {
-      about: "What runs in a cluster",
+      about: "What a change would refuse of what runs: the policies in force against those of a branch",
+      command: "trust policy diff cluster policies/ --against cluster",
+    },
+    {
+      about: "The same for some namespaces of another cluster",
+      command: "trust policy diff cluster policies/ --against cluster --context staging -n shop -n billing",
+    },
+    {
+      about: "Where only kubectl reaches the cluster",
       command:
         "kubectl get deployments,statefulsets,daemonsets,cronjobs,pods -A -o json | trust policy diff policies.old/ policies/ --against -",
     },
@@ -35,14 +48,15 @@ export const command = defineCommand({
     },
   ],
   arguments: {
-    old: { summary: "policy file or folder as it is", completes: "files" },
-    new: { summary: "policy file or folder as it would be", completes: "files" },
+    old: { summary: `policies as they are: ${policyPaths}`, completes: "files" },
+    new: { summary: "policies as they would be: the same", completes: "files" },
   },
   options: {
     against: {
       short: "a",
       value: "PATH",
-      summary: "manifests (file, folder, - for standard input), a list of images (.txt), or evidence (.evidence.json)",
+      summary:
+        "cluster: what runs there; or manifests (file, folder, - for standard input), a list of images (.txt), evidence (.evidence.json)",
       many: true,
       completes: "files",
     },
@@ -60,7 +74,13 @@ export const command = defineCommand({
       default: "denied",
     },
     all: { summary: "also show what stays the same" },
-    namespace: { short: "n", value: "NAME", summary: "namespace of objects that name none", default: "default" },
+    namespace: {
+      short: "n",
+      value: "NAME",
+      summary:
+        "of the cluster, only what is in this namespace; of manifests, where objects are that name none (default)",
+      many: true,
+    },
     "no-match": {
       value: "OUTCOME",
       summary: "outcome for an image that no enforcing policy matches",
@@ -68,19 +88,24 @@ export const command = defineCommand({
       default: "deny",
     },
     "allow-registry": policyOptions["allow-registry"],
+    ...clusterOptions,
     ...signatureRepositoryOption,
     ...registryOptions,
   },
   async run(context, { old: before, new: after }, options) {
     const { io, output, verbose } = context;
     const { readSubjects } = await import("../diff-subjects.ts");
-    const { loadPolicies } = await import("../../policy/load.ts");
     const { diffCategories, diffPolicies } = await import("../../policy-tools/diff.ts");
-    const load = (path: string) => loadPolicies([path], io.folder, (name, tuf) => openTrustedRoot(context, name, tuf));
-    const [oldSet, newSet] = [await load(before), await load(after)];
-    const read = await readSubjects(context, options.against, options.namespace);
+    const cluster = lazyCluster(context, options);
+    const load = async (path: string) => (await readPolicyPaths(context, [path], cluster)).set;
+    const [oldSet, newSet, read] = await (async () => {
+      const sets = [await load(before), await load(after)] as const;
+      const needsNamespaceLabels = sets.some(selectNamespaces);
+      const { against: paths, namespace: namespaces } = options;
+      return [...sets, await readSubjects(context, { paths, namespaces, needsNamespaceLabels, cluster })] as const;
+    })().finally(cluster.close);
     const subjects = [...read.subjects, ...options.image.map((image) => ({ image }))];
-    if (subjects.length === 0 && read.errors.length === 0)
+    if (subjects.length === 0 && read.errors.length === 0 && !options.against.some(isCluster))
       throw new TrustError("USAGE", "there is no image to judge", { expected: "--against PATH, or --image IMAGE" });
     for (const error of read.errors) printError(io, error, { json: output !== "table", verbose });
     const registry = await evidenceOf(context, options, read.recordings);
@@ -102,6 +127,10 @@ export const command = defineCommand({
     return exitCodeOf([...categories, ...read.errors.map(({ category }) => category)]);
   },
 });
+
+function selectNamespaces({ policies }: PolicySet): boolean {
+  return policies.some(({ match }) => match.some(({ namespaceSelector }) => namespaceSelector !== undefined));
+}
 
 async function evidenceOf(
   context: CommandContext,

@@ -1,13 +1,16 @@
 import { exitCodeOf, TrustError } from "../../errors.ts";
 import { parseReference } from "../../oci/reference.ts";
+import type { PolicySet } from "../../policy/policy.ts";
+import type { VerifierSettings } from "../../policy/settings.ts";
 import { categoriesOf, type Verdict } from "../../policy/verdict.ts";
 import { fullText } from "../../policy/verdict-text.ts";
 import type { ImageExplanation, PolicyExplanation } from "../../policy-tools/explain-image.ts";
+import { clusterOptions } from "../cluster.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { openTrustedRoot } from "../identity-options.ts";
 import type { Output } from "../io.ts";
+import { lazyCluster, policyPaths, readPolicyPaths } from "../policy-paths.ts";
 import { paint, plain } from "../print.ts";
-import { registryOptions } from "../registry.ts";
+import { type RegistryFlags, registryOptions } from "../registry.ts";
 import { createResults } from "../results.ts";
 
 export const command = defineCommand({
@@ -23,6 +26,10 @@ export const command = defineCommand({
       command: "trust policy explain --policy policies/ registry.example.com/prod/app:1.2",
     },
     {
+      about: "By the policies that the cluster has",
+      command: "trust policy explain --policy cluster --namespace shop registry.example.com/prod/app:1.2",
+    },
+    {
       about: "For a Deployment, as admission sees it",
       command: "trust policy explain --policy policies/ --object web.yaml registry.example.com/prod/app:1.2",
     },
@@ -32,7 +39,7 @@ export const command = defineCommand({
     policy: {
       short: "p",
       value: "PATH",
-      summary: "policy file, or folder of policies",
+      summary: policyPaths,
       many: true,
       required: true,
       completes: "files",
@@ -49,21 +56,22 @@ export const command = defineCommand({
       choices: ["deny", "warn", "allow"],
       default: "deny",
     },
+    ...clusterOptions,
     all: { summary: "also say of every policy that does not match why it does not" },
     verify: { summary: "also ask the registry, and give the verdict" },
     ...registryOptions,
   },
   async run(context, { image: images }, options) {
     const { io } = context;
-    const { loadPolicies } = await import("../../policy/load.ts");
     const { explainImage } = await import("../../policy-tools/explain-image.ts");
     const { objectOf } = await import("../object-flags.ts");
     if (images.length === 0) throw new TrustError("USAGE", "no image is named");
     const references = images.map(parseReference);
     const object = await objectOf(context, options.object, options.namespace);
-    const set = await loadPolicies(options.policy, io.folder, (name, tuf) => openTrustedRoot(context, name, tuf));
+    const cluster = lazyCluster(context, options);
+    const { set } = await readPolicyPaths(context, options.policy, cluster).finally(cluster.close);
     const now = io.now();
-    const verify = options.verify ? await createVerify(context, options) : undefined;
+    const verify = options.verify ? await createVerify(context, set, options) : undefined;
     const results = createResults<Explained>(context, (result) => formatExplained(io.stdout, result, options.all));
     const verdicts: Verdict[] = [];
     for (const [index, image] of references.entries()) {
@@ -79,32 +87,16 @@ export const command = defineCommand({
 
 type Explained = ImageExplanation & { readonly verdict?: Verdict };
 
+/** A judge by the same policies; with none of the other flags of trust verify. */
 async function createVerify(
   context: CommandContext,
-  options: Pick<Parameters<typeof import("../policies.ts")["openVerifier"]>[1], "policy" | "no-match"> & Registry,
+  set: PolicySet,
+  options: RegistryFlags & { readonly "no-match": VerifierSettings["noMatch"] },
 ) {
-  const { openVerifier } = await import("../policies.ts");
-  const { verifier } = await openVerifier(context, { ...noKeys, ...options });
-  return verifier;
+  const { openVerifierOf } = await import("../policies.ts");
+  const others = { "allow-registry": [], state: undefined, "signature-repository": undefined };
+  return (await openVerifierOf(context, set, { ...others, ...options })).verifier;
 }
-
-type Registry = import("../registry.ts").RegistryFlags;
-
-/** The flags of trust verify that this command has none of. */
-const noKeys = {
-  key: [],
-  "certificate-identity": [],
-  "certificate-identity-regexp": [],
-  "certificate-oidc-issuer": undefined,
-  "certificate-oidc-issuer-regexp": undefined,
-  "github-repo": undefined,
-  "trusted-root": undefined,
-  "ca-roots": undefined,
-  "ca-intermediates": undefined,
-  "allow-registry": [],
-  state: undefined,
-  "signature-repository": undefined,
-} as const;
 
 const marks = { matches: "✔", unknown: "?", excluded: "-", silent: "·" } as const;
 

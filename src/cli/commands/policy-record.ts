@@ -2,8 +2,9 @@ import { writeNewFiles } from "../../keys/files.ts";
 import { parseReference } from "../../oci/reference.ts";
 import type { Whereabouts } from "../../policy/mirrors.ts";
 import type { Recording } from "../../policy-tools/recording.ts";
+import { type ClusterFlags, clusterOptions } from "../cluster.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { openTrustedRoot } from "../identity-options.ts";
+import { lazyCluster, readPolicyPaths } from "../policy-paths.ts";
 import { createProgress } from "../progress.ts";
 import { connect, registryOptions } from "../registry.ts";
 import { signatureRepositoryOf, signatureRepositoryOption } from "../signature-repository.ts";
@@ -38,10 +39,11 @@ export const command = defineCommand({
     policy: {
       short: "p",
       value: "PATH",
-      summary: "policies that say where else evidence is: mirrors, places of signatures",
+      summary: "policies that say where else evidence is: mirrors, places of signatures; a file, a folder, or cluster",
       many: true,
       completes: "files",
     },
+    ...clusterOptions,
     ...signatureRepositoryOption,
     ...registryOptions,
   },
@@ -49,7 +51,7 @@ export const command = defineCommand({
     const { io } = context;
     const references = images.map(parseReference);
     const registry = await connect(context, options);
-    const whereabouts = await whereaboutsIn(context, options.policy);
+    const whereabouts = await whereaboutsIn(context, options);
     const { recordImages } = await import("../../policy-tools/record.ts");
     const { formatEvidence } = await import("../../policy-tools/evidence-file.ts");
     const progress = createProgress(context, "recording", images.length);
@@ -84,10 +86,13 @@ function absentIn({ images, repositories }: Recording): readonly string[] {
 }
 
 /** Where the policies say that evidence is, all of them together. */
-async function whereaboutsIn(context: CommandContext, paths: readonly string[]): Promise<Whereabouts | undefined> {
-  if (paths.length === 0) return undefined;
-  const { loadPolicies } = await import("../../policy/load.ts");
+async function whereaboutsIn(
+  context: CommandContext,
+  options: ClusterFlags & { readonly policy: readonly string[] },
+): Promise<Whereabouts | undefined> {
+  if (options.policy.length === 0) return undefined;
   const { whereaboutsOf } = await import("../../policy/mirrors.ts");
-  const { policies } = await loadPolicies(paths, context.io.folder, (name, tuf) => openTrustedRoot(context, name, tuf));
-  return whereaboutsOf(policies.map((policy) => ({ policy, excluded: false })));
+  const cluster = lazyCluster(context, options);
+  const { set } = await readPolicyPaths(context, options.policy, cluster).finally(cluster.close);
+  return whereaboutsOf(set.policies.map((policy) => ({ policy, excluded: false })));
 }

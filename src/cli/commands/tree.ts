@@ -11,7 +11,7 @@ import { signatureRepositoryOf } from "../signature-repository.ts";
 
 const { "no-match": _, state: __, ...trustOptions } = policyOptions;
 /** Flags beside those that say whom to trust. */
-const otherFlags: ReadonlySet<string> = new Set(["allow-registry", "signature-repository"]);
+const otherFlags: ReadonlySet<string> = new Set(["allow-registry", "signature-repository", "kubeconfig", "context"]);
 
 export const command = defineCommand({
   name: "tree",

@@ -29,7 +29,7 @@ export const command = defineCommand({
   ],
   arguments: {},
   options: {
-    policy: { ...policyOptions.policy, required: true },
+    policy: { ...policyOptions.policy, summary: "policy file, or folder of policies", required: true },
     "no-match": policyOptions["no-match"],
     state: policyOptions.state,
     ...serverOptions,
