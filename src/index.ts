@@ -16,7 +16,12 @@ export type { Registry } from "./oci/registry.ts";
 export type { RequestEvent } from "./oci/transport.ts";
 export { loadPolicies, type PolicyWatch, type PolicyWatchOptions, watchPolicies } from "./policy/load.ts";
 export { createMarks, type HighWaterMarks } from "./policy/marks.ts";
-export { policyKindNames, policyObjectProblems } from "./policy/object-problems.ts";
+export {
+  checkPolicyObject,
+  type PolicyObjectCheck,
+  policyKindGroups,
+  policyKindNames,
+} from "./policy/object-problems.ts";
 export type { ObjectContext, PolicySet } from "./policy/policy.ts";
 export { defaultSettings, type VerifierSettings } from "./policy/settings.ts";
 export {

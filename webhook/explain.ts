@@ -25,6 +25,12 @@ export function warningsOf(verdicts: readonly Verdict[]): readonly string[] {
   return warned.length > maxWarnings ? [...lines, `and ${warned.length - maxWarnings} more images`] : lines;
 }
 
+/** Lines as warnings: few, short, ASCII. */
+export function asWarnings(lines: readonly string[]): readonly string[] {
+  const told = lines.slice(0, maxWarnings).map((line) => ascii(line, maxWarning));
+  return lines.length > maxWarnings ? [...told, `and ${lines.length - maxWarnings} more`] : told;
+}
+
 /** For the audit log of the API server: image, digest, outcome and what each rests on; compact JSON, bounded. */
 export function evidenceAnnotation(verdicts: readonly Verdict[]): string {
   const items = verdicts.map((verdict) =>

@@ -1,5 +1,6 @@
-import { asTrustError, policyKindNames, policyObjectProblems, TrustError } from "../src/index.ts";
+import { asTrustError, checkPolicyObject, policyKindGroups, TrustError } from "../src/index.ts";
 import { type Answer, refusal } from "./answer.ts";
+import { asWarnings } from "./explain.ts";
 import { isObject, type JsonObject, member, parseJson, text } from "./json.ts";
 import { type AdmissionRequest, type Envelope, envelopeOf, parseReview, unknownEnvelope } from "./review.ts";
 import type { PassReason } from "./scope.ts";
@@ -12,7 +13,6 @@ export interface PreparedPolicy {
   readonly policy: { readonly object: JsonObject } | { readonly pass: PassReason } | { readonly error: TrustError };
 }
 
-const group = "imagetrust.dev";
 const maxLines = 10;
 const maxLine = 500;
 
@@ -45,17 +45,23 @@ function policyOf(
 ): PreparedPolicy["policy"] {
   if (operation === "DELETE") return { pass: "deletion" };
   if (operation === "CONNECT") return { pass: "connection" };
-  if (kind.group !== group || !policyKindNames.includes(kind.kind))
+  if (!isPolicy(kind))
     throw new TrustError("OBJECT_UNSUPPORTED", "this is none of the policies", {
-      expected: policyKindNames.map((name) => `${group} ${name}`).join(", "),
+      expected: Object.entries(policyKindGroups)
+        .flatMap(([group, names]) => names.map((name) => `${group} ${name}`))
+        .join(", "),
       found: `${kind.group} ${kind.kind}`.slice(0, 200),
     });
   if (subResource === "status") return { pass: "no-image" };
   if (object === undefined) throw new TrustError("REVIEW_INVALID", "the request has no object");
-  if (text(object, "kind") !== kind.kind || text(object, "apiVersion") !== `${group}/${kind.version}`)
+  if (text(object, "kind") !== kind.kind || text(object, "apiVersion") !== `${kind.group}/${kind.version}`)
     throw new TrustError("REVIEW_INVALID", "the object is of another kind than the request says");
   const unchanged = operation === "UPDATE" && oldObject !== undefined && sameSpec(object, oldObject);
   return unchanged ? { pass: "unchanged" } : { object };
+}
+
+function isPolicy({ group, kind }: { readonly group: string; readonly kind: string }): boolean {
+  return Object.hasOwn(policyKindGroups, group) && policyKindGroups[group]?.includes(kind) === true;
 }
 
 function sameSpec(object: JsonObject, oldObject: JsonObject): boolean {
@@ -63,7 +69,10 @@ function sameSpec(object: JsonObject, oldObject: JsonObject): boolean {
   return isObject(spec) && JSON.stringify(spec) === JSON.stringify(before);
 }
 
-/** Answers whether the object may be stored: only what loads. Nothing but a bug makes it throw. */
+/**
+ * Answers whether the object may be stored: only what loads, with warnings about what takes effect otherwise than its author
+ * may think. Nothing but a bug makes it throw.
+ */
 export async function answerPolicy({ policy }: PreparedPolicy): Promise<Answer> {
   if ("error" in policy) return refusal(policy.error);
   if ("pass" in policy)
@@ -73,8 +82,11 @@ export async function answerPolicy({ policy }: PreparedPolicy): Promise<Answer> 
       verdicts: [],
       reason: policy.pass,
     };
-  const problems = await policyObjectProblems(policy.object);
-  if (problems.length === 0) return { outcome: "allow", response: { allowed: true }, verdicts: [] };
+  const { problems, warnings } = await checkPolicyObject(policy.object);
+  if (problems.length === 0 && warnings.length === 0)
+    return { outcome: "allow", response: { allowed: true }, verdicts: [] };
+  if (problems.length === 0)
+    return { outcome: "warn", response: { allowed: true, warnings: asWarnings(warnings) }, verdicts: [] };
   const lines = problems.slice(0, maxLines).map((line) => line.replaceAll(/\s+/g, " ").slice(0, maxLine));
   const more = problems.length > maxLines ? [`and ${problems.length - maxLines} more`] : [];
   const message = [`POLICY_INVALID: the policy does not load:`, ...lines, ...more].join("\n");

@@ -1,24 +1,39 @@
-import { digestOf } from "../crypto/digest.ts";
 import { isJsonObject, type JsonObject } from "../crypto/json.ts";
-import type { TrustRoot } from "../trust/trust-root.ts";
 import { parsePolicyDocument } from "./parse.ts";
-import { formatProblem } from "./problem.ts";
+import { problemText } from "./problem.ts";
+import { anyRoot, anySecret } from "./stand-ins.ts";
 
-/** The kinds of policy objects, as a cluster has them. */
+/** The kinds of our own policy objects, as a cluster has them. */
 export const policyKindNames: readonly string[] = ["ClusterTrustPolicy", "TrustPolicy", "TrustException", "TrustRoot"];
+
+/** The kinds of policy objects that are read, by API group: our own, and policy-controller's. */
+export const policyKindGroups: Readonly<Record<string, readonly string[]>> = {
+  "imagetrust.dev": policyKindNames,
+  "policy.sigstore.dev": ["ClusterImagePolicy", "TrustRoot"],
+};
 
 const maxObjectBytes = 2 * 1024 * 1024;
 
+/** What is to be said of a policy object before it is stored, one line each. */
+export interface PolicyObjectCheck {
+  /** What is wrong; none where it loads. */
+  readonly problems: readonly string[];
+  /** What takes effect otherwise than its author may think, where it loads. */
+  readonly warnings: readonly string[];
+}
+
 /**
- * What is wrong with a policy as an object of a cluster, one line for each problem; none where it loads. Keys of a file are
- * refused. What the server writes into `metadata` and `status` is not looked at, nor whether another object, such as a
- * trust root, is there: objects come in any order.
+ * Checks a policy as an object of a cluster, our own or policy-controller's. Keys of a file are refused. What the server
+ * writes into `metadata` and `status` is not looked at, nor whether another object, such as a trust root or a Secret, is
+ * there: objects come in any order.
  */
-export async function policyObjectProblems(object: JsonObject): Promise<readonly string[]> {
+export async function checkPolicyObject(object: JsonObject): Promise<PolicyObjectCheck> {
   const beyond = boundsProblem(object);
-  if (beyond !== undefined) return [beyond];
-  const { problems } = await parsePolicyDocument(writtenPart(object), { openRoot: async (name) => anyRoot(name) });
-  return problems.map((problem) => formatProblem(problem).replace(/^[:\d]*: /, ""));
+  if (beyond !== undefined) return { problems: [beyond], warnings: [] };
+  const sources = { openRoot: async (name: string) => anyRoot(name), readSecret: anySecret() };
+  const { problems, warnings = [] } = await parsePolicyDocument(writtenPart(object), sources);
+  if (problems.length > 0) return { problems: problems.map(problemText), warnings: [] };
+  return { problems: [], warnings: warnings.map(problemText) };
 }
 
 /** Why an object is too large, too deep or too costly to be looked into as a policy; nothing where it is not. Quick. */
@@ -65,7 +80,7 @@ function textToCompile(object: unknown): number {
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
     if (typeof at !== "object" || at === null) continue;
     for (const [name, value] of Object.entries(at)) {
-      if (typeof value === "string" && /regex$|^condition$/i.test(name)) length += value.length;
+      if (typeof value === "string" && /regexp?$|^condition$/i.test(name)) length += value.length;
       waiting.push(value);
     }
   }
@@ -78,20 +93,4 @@ function nameOf(metadata: unknown): unknown {
   const { name, namespace, generateName } = metadata;
   const whole = typeof generateName === "string" && (name === undefined || name === "") ? `${generateName}x` : name;
   return { name: whole, ...(namespace === undefined ? {} : { namespace }) };
-}
-
-/** Stands for a root of that name while a policy is checked; believes nothing. */
-function anyRoot(name: string): TrustRoot {
-  return {
-    name,
-    revision: digestOf(Buffer.from(name)),
-    source: { kind: "policy" },
-    certificateAuthorities: [],
-    logs: [],
-    certificateLogs: [],
-    timestampAuthorities: [],
-    require: { log: 1, timestamp: 1, logOrTimestamp: 1, sct: 1 },
-    relaxed: [],
-    skipped: [],
-  };
 }

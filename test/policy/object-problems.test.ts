@@ -1,9 +1,12 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { policyKindNames, policyObjectProblems } from "../../src/policy/object-problems.ts";
+import type { JsonObject } from "../../src/crypto/json.ts";
+import { checkPolicyObject, policyKindNames } from "../../src/policy/object-problems.ts";
 import { policyKinds } from "../../src/policy/schema.ts";
+import { createTufRepository } from "../support/tuf-repository.ts";
 
+const policyObjectProblems = async (object: JsonObject) => (await checkPolicyObject(object)).problems;
 const key = readFileSync(join(import.meta.dirname, "../fixtures/policies/keys/release.pub"), "utf8");
 const spec = { images: [{ glob: "a/**" }], authorities: [{ name: "a", key: { data: key } }] };
 const object = { apiVersion: "imagetrust.dev/v1alpha1", kind: "ClusterTrustPolicy", metadata: { name: "p" }, spec };
@@ -70,6 +73,85 @@ describe("a policy as an object", () => {
 
   it("is of one of the kinds that load", () => {
     expect([...policyKindNames].sort()).toEqual(Object.keys(policyKinds).sort());
+  });
+});
+
+describe("keys in Secrets", () => {
+  const bySecret = (name: string, more: object = {}) => ({ name, key: { secretRef: { name, ...more } } });
+
+  it("are not looked up, and each counts as another signer", async () => {
+    const authorities = [bySecret("a"), bySecret("b"), { name: "c", key: { data: key } }];
+    expect(await policyObjectProblems({ ...object, spec: { ...spec, authorities, threshold: 3 } })).toEqual([]);
+    expect(await policyObjectProblems({ ...object, spec: { ...spec, authorities, threshold: 4 } })).toEqual([
+      expect.stringContaining("spec.threshold"),
+    ]);
+  });
+
+  it("are those of the namespace in a policy of one", async () => {
+    const own = { ...object, kind: "TrustPolicy", metadata: { name: "p", namespace: "shop" } };
+    const of = (namespace: string) => ({ ...own, spec: { ...spec, authorities: [bySecret("a", { namespace })] } });
+    expect(await policyObjectProblems(of("shop"))).toEqual([]);
+    expect(await policyObjectProblems(of("ci"))).toEqual([expect.stringContaining("secretRef.namespace")]);
+    expect(
+      await policyObjectProblems({ ...object, spec: { ...spec, authorities: [bySecret("a", { namespace: "ci" })] } }),
+    ).toEqual([]);
+  });
+});
+
+describe("a TrustRoot as an object", () => {
+  const root = Buffer.from(createTufRepository().root).toString("base64");
+  const trustRoot = (mirror: string) => ({
+    ...{ apiVersion: "imagetrust.dev/v1alpha1", kind: "TrustRoot", metadata: { name: "acme" } },
+    spec: { tuf: { root, mirror } },
+  });
+
+  it("is fetched over HTTPS alone", async () => {
+    expect(await policyObjectProblems(trustRoot("https://tuf.example.com"))).toEqual([]);
+    for (const mirror of ["file:///srv/tuf", "http://127.0.0.1:8080", "http://localhost/tuf"])
+      expect(await policyObjectProblems(trustRoot(mirror))).toEqual([expect.stringContaining("spec.tuf.mirror")]);
+  });
+});
+
+describe("an object of policy-controller", () => {
+  const foreign = { apiVersion: "policy.sigstore.dev/v1beta1", kind: "ClusterImagePolicy", metadata: { name: "p" } };
+  const images = [{ glob: "**" }];
+
+  it("is checked like our own", async () => {
+    expect(await checkPolicyObject({ ...foreign, spec: { images, authorities: [{ key: { data: key } }] } })).toEqual({
+      problems: [],
+      warnings: [],
+    });
+    expect(await policyObjectProblems({ ...foreign, spec: { images, authorities: [{ key: {} }] } })).toEqual([
+      expect.stringContaining("spec.authorities[0].key"),
+    ]);
+  });
+
+  it("may name what is not there yet", async () => {
+    const keyless = { trustRootRef: "later", identities: [{ issuer: "i", subject: "s" }] };
+    const authorities = [{ keyless }, { key: { secretRef: { name: "keys" } } }];
+    expect(await checkPolicyObject({ ...foreign, spec: { images, authorities } })).toEqual({
+      problems: [],
+      warnings: [],
+    });
+  });
+
+  it("that asks for what is not judged here passes with a warning", async () => {
+    const authorities = [
+      {
+        key: { data: key },
+        attestations: [{ name: "a", predicateType: "custom", policy: { type: "cue", data: "x" } }],
+      },
+    ];
+    const { problems, warnings } = await checkPolicyObject({ ...foreign, spec: { images, authorities } });
+    expect(problems).toEqual([]);
+    expect(warnings).toEqual([expect.stringMatching(/^spec\.authorities\[0\].*CUE/)]);
+  });
+
+  it("has only so much in it that must be compiled", async () => {
+    const identities = Array.from({ length: 100 }, () => ({ issuer: "i", subjectRegExp: "a".repeat(1000) }));
+    expect(
+      await policyObjectProblems({ ...foreign, spec: { images, authorities: [{ keyless: { identities } }] } }),
+    ).toEqual([expect.stringContaining("characters of expressions")]);
   });
 });
 

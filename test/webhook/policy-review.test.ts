@@ -112,6 +112,33 @@ describe("/validate-policy", () => {
     });
   });
 
+  it("checks the policies of policy-controller too, and warns of what it cannot judge by", async () => {
+    const images = [{ glob: "registry.example.com/**" }];
+    const foreign = (spec: object, kind = "ClusterImagePolicy", version = "v1beta1"): KubeObject => ({
+      apiVersion: `policy.sigstore.dev/${version}`,
+      kind,
+      metadata: { name: "production" },
+      spec,
+    });
+    const good = { images, authorities: [{ key: { data: key } }] };
+    const clean = await review(foreign(good));
+    expect(clean).toMatchObject({ allowed: true });
+    expect(clean).not.toHaveProperty("warnings");
+    expect(await review(foreign(good, "ClusterImagePolicy", "v1alpha1"))).toMatchObject({ allowed: true });
+    expect(await review(foreign(good, "ClusterImagePolicy", "v1"))).toMatchObject({ allowed: false });
+    expect(await review(foreign({ images, authorities: [] }))).toMatchObject({
+      allowed: false,
+      status: { code: 422, message: expect.stringMatching(/^POLICY_INVALID.*\nspec\.authorities/s) },
+    });
+    expect(await review(foreign({}, "TrustRoot", "v1alpha1"))).toMatchObject({ allowed: false });
+    const ruled = Array.from({ length: 50 }, () => ({ key: { kms: `hashivault://${"k".repeat(500)}` } }));
+    const { allowed, warnings = [] } = await review(foreign({ images, authorities: ruled }));
+    expect(allowed).toBe(true);
+    expect(warnings[0]).toMatch(/^spec\.authorities\[0\] is satisfied by nothing/);
+    expect(warnings.at(-1)).toBe("and 42 more");
+    for (const warning of warnings) expect(warning).toMatch(/^[\x20-\x7e]{1,256}$/);
+  });
+
   it("lets a policy be deleted, and its status be written", async () => {
     const bad = policy({ authorities: [] });
     expect(await review(bad, { operation: "DELETE" })).toMatchObject({ allowed: true });
