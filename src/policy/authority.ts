@@ -2,7 +2,7 @@ import type { Certificate } from "../crypto/x509.ts";
 import { identitiesOf } from "../crypto/x509-identity.ts";
 import { TrustError } from "../errors.ts";
 import { type Backing, countAs, type SignerIdentity, type VerifiedSignature } from "../formats/format.ts";
-import { statedClaims } from "./keyless-identity.ts";
+import { claimsText, statedClaims } from "./keyless-identity.ts";
 import type { Authority, CertificateAuthority, KeyAuthority, KeylessAuthority } from "./policy.ts";
 
 /** A proof that is by an authority. */
@@ -108,10 +108,16 @@ function whoMaySign(authority: Authority): readonly string[] {
       return authority.identities.map(
         ({ subject, subjectRegex, issuer, issuerRegex, claims }) =>
           `${wanted(subject, subjectRegex)} of ${wanted(issuer, issuerRegex)}${
-            claims === undefined ? "" : ` with ${JSON.stringify(claims)}`
+            claims === undefined ? "" : ` ${claimsText(Object.entries(claims))}`
           }`,
       );
   }
+}
+
+/** How somebody of an authority signs: what stands between `trust sign` and the image. */
+export function signingFlags({ kind }: Authority): string {
+  if (kind === "keyless") return "";
+  return kind === "key" ? "--key KEY " : "--key KEY --cert FILE ";
 }
 
 /** What the certificate of a proof says where an authority asks for claims; nothing where it asks for none. */

@@ -1,7 +1,7 @@
 import { type ErrorCode, errorCodes, type Finding, toFinding } from "../errors.ts";
 import { countAttestation } from "../formats/format.ts";
 import { stalenessOf } from "../trust/staleness.ts";
-import { claimedFor, countedFor, expectedOf } from "./authority.ts";
+import { claimedFor, countedFor, expectedOf, signingFlags } from "./authority.ts";
 import { objectionTo } from "./counting.ts";
 import type { EvaluationFacts } from "./facts.ts";
 import type { Authority, TrustPolicy } from "./policy.ts";
@@ -91,9 +91,16 @@ function explainAuthority(policy: TrustPolicy, authority: Authority, facts: Eval
   // That ten signatures have one fault is one thing to say.
   if (own.length > 0) return own.filter((item, index) => own.findIndex((other) => saysSame(item, other)) === index);
   if (facts.proofs.length === 0 && facts.findings.length === 0)
-    return [finding("NO_SIGNATURE", "the image has no signature", expected, "none", authority.name)];
+    return [
+      signedAs(authority, finding("NO_SIGNATURE", "the image has no signature", expected, "none", authority.name)),
+    ];
   const found = describeSignatures(authority, facts);
   return [finding("SIGNER_NOT_TRUSTED", `not signed by ${authority.name}`, expected, found, authority.name)];
+}
+
+/** With the next step for those who can take it. */
+function signedAs(authority: Authority, told: Finding): Finding {
+  return { ...told, hint: told.hint.replace("--key KEY ", signingFlags(authority)) };
 }
 
 function saysSame(one: Finding, other: Finding): boolean {
@@ -110,8 +117,11 @@ function describeSignatures(authority: Authority, { proofs, findings }: Evaluati
       ? `a signature by key ${proof.signer.keyId.slice(0, 16)}`
       : `a signature by ${proof.signer.subject} of ${proof.signer.issuer}${claimedFor(authority, proof)}`,
   );
-  // What else was found is only of use beside what was expected of it; the code says more.
-  const unproved = findings.map(({ found = "", code }) => (/^(?:an?|predicateType) /.test(found) ? found : code));
+  // What else was found is only of use beside what was expected of it; what was wrong says more.
+  const unproved = findings.map(({ found = "", code, message, evidence }) => {
+    if (/^(?:an?|predicateType) /.test(found)) return found;
+    return evidence === undefined ? code : `one that does not count: ${message}`;
+  });
   return [...new Set([...others, ...unproved])].slice(0, maxDescribed).join("; ");
 }
 

@@ -40,8 +40,13 @@ export function identityOf(
 export function statedClaims(identities: readonly Rule[], certificate: Certificate): string {
   const names = new Set(identities.flatMap((rule) => Object.keys(rule.claims ?? {})));
   const claims = claimsOf(certificate);
-  const stated = [...names].map((name) => [name, Object.hasOwn(claims, name) ? Reflect.get(claims, name) : null]);
-  return names.size === 0 ? "" : ` with ${JSON.stringify(Object.fromEntries(stated))}`;
+  const stated = (name: string) => (Object.hasOwn(claims, name) ? Reflect.get(claims, name) : undefined) ?? "none";
+  return names.size === 0 ? "" : ` ${claimsText([...names].map((name) => [name, stated(name)]))}`;
+}
+
+/** Claims by name, for findings. */
+export function claimsText(claims: readonly (readonly [string, unknown])[]): string {
+  return `with ${claims.map(([name, value]) => `${name} ${String(value)}`).join(" and ")}`;
 }
 
 /** Without an expectation everything is as wanted: the schema has seen to it that not all of them are missing. */

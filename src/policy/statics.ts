@@ -43,5 +43,5 @@ function unjudged({ name, reason, expected, object }: Unusable): Finding {
   if (object === undefined)
     return toFinding(new TrustError("POLICY_NOT_EVALUABLE", reason, { expected, found: name }), { authority: name });
   const hint = `Correct the policy, or what it refers to: kubectl describe ${object}`;
-  return toFinding(new TrustError("POLICY_UNUSABLE", reason, { expected, hint }));
+  return toFinding(new TrustError("POLICY_UNUSABLE", reason, { hint }));
 }

@@ -7,6 +7,12 @@ const names: Readonly<Record<keyof EvidenceMinima, string>> = {
   logOrTimestamp: "entries and timestamps of distinct logs and authorities",
   sct: "SCTs of distinct certificate logs",
 };
+const one: Readonly<Record<keyof EvidenceMinima, string>> = {
+  log: "an entry of a transparency log",
+  timestamp: "a timestamp",
+  logOrTimestamp: "an entry of a transparency log, or a timestamp",
+  sct: "an SCT of a certificate log",
+};
 const kinds = Object.keys(names) as readonly (keyof EvidenceMinima)[];
 
 /** How many distinct operators there are: two logs of one operator are one witness. */
@@ -30,8 +36,8 @@ export function checkMinima(
   const missing = kindsFor(isCertified).find((kind) => !(counts[kind] >= require[kind]));
   if (missing === undefined) return;
   throw new TrustError("EVIDENCE_MISSING", `the signature has less evidence than the trust root ${name} asks for`, {
-    expected: `at least ${require[missing]} ${names[missing]}`,
-    found: `${counts[missing]} that are verified`,
+    expected: require[missing] === 1 ? one[missing] : `at least ${require[missing]} ${names[missing]}`,
+    found: counts[missing] === 0 ? "none that is verified" : `${counts[missing]} that are verified`,
   });
 }
 

@@ -128,7 +128,7 @@ async function verifyTimestamps(
 /** Steps 2 and 3, then what the proved certificate says; nothing with a plain key. */
 async function verifySigner(
   { certificate: leaf }: EntrySigner,
-  { intermediates }: VerificationMaterial,
+  { intermediates, entries, timestamps }: VerificationMaterial,
   moments: readonly number[],
   root: TrustRoot,
 ) {
@@ -136,7 +136,7 @@ async function verifySigner(
   if (moments.length === 0)
     throw new TrustError("EVIDENCE_MISSING", "nothing proves when the certificate was used", {
       expected: `a timestamp, or an entry with a signed time, by an authority or log of the trust root ${root.name}`,
-      found: "none",
+      found: witnessesOf(entries.length, timestamps.length, leaf),
     });
   const path = await verifyCertificateAtTimes(leaf, intermediates, moments, root);
   const [, issuer] = path.chain;
@@ -144,4 +144,14 @@ async function verifySigner(
   const scts = issuer === undefined ? [] : await verifyScts(leaf, issuer, root.certificateLogs);
   const claims = certificateClaims(leaf);
   return { scts, facts: { leaf, path, ...(claims.issuer === undefined ? {} : { issuer: claims.issuer }), claims } };
+}
+
+/** What there is instead, so that a signature of another deployment can be told from one without any witness. */
+function witnessesOf(entries: number, timestamps: number, { issuer }: Certificate): string {
+  const others = [
+    ...(entries === 0 ? [] : [entries === 1 ? "an entry of another log" : `${entries} entries of other logs`]),
+    ...(timestamps === 0 ? [] : [timestamps === 1 ? "another timestamp" : `${timestamps} other timestamps`]),
+  ];
+  const by = `a certificate by ${issuer.text.slice(0, 200)}`;
+  return others.length === 0 ? `${by}, without log entry or timestamp` : `${by}, with ${others.join(" and ")}`;
 }
