@@ -12,14 +12,20 @@ export interface Program {
 }
 
 /**
- * Starts a program with nothing in its environment but what is given; what it prints goes to the end of the log file.
- * It does not outlive this process, however that ends.
+ * Starts a program with next to nothing in its environment but what is given; what it prints goes to the end of the log
+ * file. It does not outlive this process, however that ends.
  */
-export function startProgram(path: string, args: readonly string[], log: string, folder: string): Program {
+export function startProgram(
+  path: string,
+  args: readonly string[],
+  log: string,
+  folder: string,
+  environment: Readonly<Record<string, string>> = {},
+): Program {
   const name = path.slice(path.lastIndexOf("/") + 1);
   const output = openSync(log, "a");
   // No proxy settings: everything is on loopback.
-  const env = { HOME: folder, PATH: "/usr/bin:/bin" };
+  const env = { HOME: folder, PATH: "/usr/bin:/bin", ...environment };
   const child = spawn(path, args, { cwd: folder, env, stdio: ["ignore", output, output] });
   closeSync(output);
   let failure: string | undefined;

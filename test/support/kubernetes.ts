@@ -53,7 +53,7 @@ export function describeKubernetes(title: string, fn: () => void): void {
 }
 
 const workloads = ["deployment", "replicaset", "replicationcontroller", "daemonset", "statefulset", "job", "cronjob"];
-const keepers = ["namespace", "serviceaccount", "garbage-collector", "ttl-after-finished"];
+const keepers = ["namespace", "serviceaccount", "garbage-collector", "ttl-after-finished", "clusterrole-aggregation"];
 
 /** Starts a cluster and resolves when the API server is ready: two to ten seconds. The caller closes it. */
 export async function startKubernetes(options: KubernetesOptions = {}): Promise<Kubernetes> {
