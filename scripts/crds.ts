@@ -2,7 +2,8 @@ import { stringify } from "yaml";
 import * as z from "zod";
 import { policyApiVersion, policyKinds } from "../src/policy/schema.ts";
 
-type Schema = { readonly [key: string]: unknown };
+/** A node of a JSON schema. */
+export type Schema = { readonly [key: string]: unknown };
 
 interface Kind {
   readonly plural: string;
@@ -63,7 +64,13 @@ const kinds: Readonly<Record<keyof typeof policyKinds, Kind>> = {
   },
   TrustRoot: {
     ...{ plural: "trustroots", scope: "Cluster", shortNames: ["troot"] },
-    rules: [{ rule: "has(self.trustedRoot) != has(self.tuf)", message: "either trustedRoot or tuf" }],
+    rules: [
+      { rule: "has(self.trustedRoot) != has(self.tuf)", message: "either trustedRoot or tuf" },
+      {
+        rule: "!has(self.tuf) || self.tuf.mirror.startsWith('https://')",
+        message: "tuf.mirror is https://HOST[/PATH]",
+      },
+    ],
     columns: [ready, age],
   },
 };
@@ -146,7 +153,7 @@ const status: Schema = {
 };
 
 /** Follows a reference, also where it stands alone in `allOf`; what is said beside it goes before what it says. */
-function resolve(schema: Schema, definitions: Readonly<Record<string, Schema>>): Schema {
+export function resolve(schema: Schema, definitions: Readonly<Record<string, Schema>>): Schema {
   const { allOf, $ref, ...own } = schema;
   const target = typeof $ref === "string" ? definitions[$ref.replace("#/definitions/", "")] : undefined;
   if (target !== undefined) return resolve({ ...target, ...own }, definitions);

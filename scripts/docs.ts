@@ -13,6 +13,7 @@ import { policyJsonSchema } from "../src/policy/schema.ts";
 import { policyTestJsonSchema } from "../src/policy-tools/test-schema.ts";
 import { crdPages } from "./crds.ts";
 import { fieldTable } from "./fields.ts";
+import { foreignCrdPages } from "./foreign-crds.ts";
 
 const note = "<!-- Made by `npm run docs`; edit the code instead. -->";
 
@@ -24,6 +25,7 @@ export async function generatedPages(): Promise<ReadonlyMap<string, string>> {
     ["docs/errors.md", errorsPage()],
     ["docs/policy.md", policyPage()],
     ...crdPages("Made by `npm run docs`; edit the code instead."),
+    ...foreignCrdPages("Made by `npm run docs`; edit the code instead."),
     ["policies/schema.json", `${JSON.stringify(policyJsonSchema(), undefined, 2)}\n`],
     ["policies/test.schema.json", `${JSON.stringify(policyTestJsonSchema(), undefined, 2)}\n`],
   ]);

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { parse } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { policyKindNames } from "../../src/index.ts";
 
 const folder = join(import.meta.dirname, "../../policies/crds");
-const files = readdirSync(folder);
+const files = readdirSync(folder).filter((name) => name.endsWith(".yaml"));
 
 interface Schema {
   readonly type?: string;
@@ -104,6 +104,61 @@ describe("the custom resource definitions", () => {
       const rules = spec?.["x-kubernetes-validations"] as readonly { rule: string }[];
       expect(rules.map(({ rule }) => rule).join()).toContain("attestations");
       expect(rules.some(({ rule }) => rule.includes("mirrors"))).toBe(file === "trustpolicies.yaml");
+    }
+  });
+});
+
+describe("the custom resource definitions of policy-controller's kinds", () => {
+  const foreign = readdirSync(join(folder, "foreign"));
+  const fixtures = join(import.meta.dirname, "../fixtures/policies/foreign/valid");
+  const objects = readdirSync(fixtures).flatMap((file) =>
+    parseAllDocuments(readFileSync(join(fixtures, file), "utf8")).map((document) => document.toJS()),
+  );
+
+  /** The first place of a value that a server would not keep or not take. */
+  function lost(value: unknown, { type, properties, items, additionalProperties, ...rest }: Schema, path = ""): string {
+    if (rest["x-kubernetes-preserve-unknown-fields"] === true) return "";
+    if (Array.isArray(value))
+      return type === "array" ? (value.map((one) => lost(one, items ?? {}, `${path}[]`)).find(Boolean) ?? "") : path;
+    if (typeof value !== "object" || value === null) return typeof value === type ? "" : path;
+    if (type !== "object") return path;
+    const values = typeof additionalProperties === "object" ? additionalProperties : undefined;
+    const inner = Object.entries(value).map(([name, one]) => {
+      const field = properties?.[name] ?? values;
+      return field === undefined ? `${path}.${name}` : lost(one, field, `${path}.${name}`);
+    });
+    return inner.find(Boolean) ?? "";
+  }
+
+  it("have the versions, names and statuses that policy-controller has", () => {
+    const about = foreign.map((file) => {
+      const { names, scope, versions } = crdOf(`foreign/${file}`).spec;
+      const told = versions.map(({ name, storage, subresources }: Record<string, unknown>) => [
+        name,
+        storage,
+        subresources,
+      ]);
+      return [names.plural, names.shortNames, scope, told];
+    });
+    expect(about).toEqual([
+      [
+        "clusterimagepolicies",
+        ["cip"],
+        "Cluster",
+        [
+          ["v1alpha1", true, { status: {} }],
+          ["v1beta1", false, { status: {} }],
+        ],
+      ],
+      ["trustroots", undefined, "Cluster", [["v1alpha1", true, { status: {} }]]],
+    ]);
+  });
+
+  it("keep all that can be written in such an object", () => {
+    expect(objects.length).toBeGreaterThan(20);
+    for (const { kind, spec } of objects) {
+      const file = `foreign/${kind === "TrustRoot" ? "trustroots" : "clusterimagepolicies"}.yaml`;
+      expect(lost(spec, schemaOf(file).properties?.["spec"] ?? {}), JSON.stringify(spec)).toBe("");
     }
   });
 });
