@@ -1,4 +1,6 @@
 /** The public API. Re-exports only. */
+export type { Cluster, ClusterObject, Resource } from "./cluster/cluster.ts";
+export { follow } from "./cluster/follow.ts";
 export type { Digest } from "./crypto/digest.ts";
 export {
   asTrustError,
@@ -14,7 +16,13 @@ export { type AllowAddress, createLocalAddressFilter } from "./oci/address.ts";
 export { createHttpRegistry, type HttpRegistry, type HttpRegistryOptions } from "./oci/http-registry.ts";
 export type { Registry } from "./oci/registry.ts";
 export type { RequestEvent } from "./oci/transport.ts";
-export { loadPolicies, type PolicyWatch, type PolicyWatchOptions, watchPolicies } from "./policy/load.ts";
+export {
+  loadPolicies,
+  type OpenedRoots,
+  type PolicyWatch,
+  type PolicyWatchOptions,
+  watchPolicies,
+} from "./policy/load.ts";
 export { createMarks, type HighWaterMarks } from "./policy/marks.ts";
 export {
   checkPolicyObject,
@@ -23,6 +31,7 @@ export {
   policyKindNames,
 } from "./policy/object-problems.ts";
 export type { ObjectContext, PolicySet } from "./policy/policy.ts";
+export { mergeSets } from "./policy/policy-set.ts";
 export { defaultSettings, type VerifierSettings } from "./policy/settings.ts";
 export {
   type Outcome,
@@ -40,4 +49,14 @@ export {
   shortText,
   type ToldFinding,
 } from "./policy/verdict-text.ts";
+export {
+  followPolicyObjects,
+  type PolicyObjects,
+  type PolicyObjectsOptions,
+  type PolicyObjectsWatch,
+} from "./policy-objects/follow.ts";
+export type { AwaitedKind } from "./policy-objects/kind-lists.ts";
+export { kindLabel, policyResources } from "./policy-objects/kinds.ts";
+export { createStatusWriter, type StatedObject, type StatusWriter } from "./policy-objects/status.ts";
+export { trimming } from "./policy-objects/trimmed.ts";
 export { createVerifier, type Verifier, type VerifierOptions, type VerifyRequest } from "./verify.ts";

@@ -73,8 +73,11 @@ function toSeconds(at: number): string {
   return `${new Date(at).toISOString().slice(0, 19)}Z`;
 }
 
-/** Whether somebody else writes the status of an object. */
-export function isManagedByOthers({ metadata }: ClusterObject, manager: string): boolean {
-  const fields = Array.isArray(metadata["managedFields"]) ? metadata["managedFields"].filter(isJsonObject) : [];
-  return fields.some((entry) => entry["subresource"] === "status" && entry["manager"] !== manager);
+/** Whether somebody else writes the status of an object: it says what is never said here. */
+export function isManagedByOthers(object: ClusterObject): boolean {
+  const { conditions = [], observedGeneration: _, ...others } = isJsonObject(object["status"]) ? object["status"] : {};
+  if (Object.keys(others).length > 0 || !Array.isArray(conditions)) return true;
+  return !conditions.every((each) => isJsonObject(each) && each["type"] === "Ready" && ownReasons.has(each["reason"]));
 }
+
+const ownReasons: ReadonlySet<unknown> = new Set<ReadyCondition["reason"]>(["InForce", "Unusable"]);

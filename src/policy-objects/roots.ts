@@ -1,5 +1,6 @@
 import { TrustError } from "../errors.ts";
 import { absent, stampOf } from "../keys/file-stamps.ts";
+import type { OpenedRoots } from "../policy/load.ts";
 import type { ObjectSources } from "../policy/objects.ts";
 import { isRootName } from "../trust/stored-root.ts";
 import type { TrustRoot } from "../trust/trust-root.ts";
@@ -24,6 +25,8 @@ export function plainRoots(openRoot: OpenRoot | undefined): OpenRoot | undefined
 /** Opens roots, and knows whether what is opened would be opened alike now. */
 export interface RootSource {
   readonly openRoot: OpenRoot | undefined;
+  /** Those asked for: by name, or by the id of the repository that they come from. */
+  inUse(): OpenedRoots;
   /** Whether the file of a root asked for since the last sweep is another than the one that was read. */
   hasChanged(): Promise<boolean>;
   /** Forgets roots that were not asked for since this was last called. */
@@ -31,6 +34,7 @@ export interface RootSource {
 }
 
 interface Opened {
+  readonly tuf: TufSource | undefined;
   readonly path: string | undefined;
   readonly stamp: string;
   readonly root: Promise<TrustRoot>;
@@ -48,7 +52,7 @@ export function createRootSource(openRoot: OpenRoot | undefined, rootFile: RootF
     const stamp = path === undefined ? absent : await stampOf(path);
     const known = opened.get(name);
     if (known?.path === path && known?.stamp === stamp && !known.hasFailed) return known.root;
-    const entry: Opened = { path, stamp, root: from(name, tuf), hasFailed: false };
+    const entry: Opened = { tuf, path, stamp, root: from(name, tuf), hasFailed: false };
     opened.set(name, entry);
     entry.root.catch(() => {
       entry.hasFailed = true;
@@ -57,6 +61,7 @@ export function createRootSource(openRoot: OpenRoot | undefined, rootFile: RootF
   };
   return {
     openRoot: plainRoots(openRoot && ((name, tuf) => open(openRoot, name, tuf))),
+    inUse: () => new Map([...opened].map(([name, { tuf }]) => [name, tuf])),
     async hasChanged() {
       for (const { path, stamp } of [...opened.values()])
         if (path !== undefined && (await stampOf(path)) !== stamp) return true;

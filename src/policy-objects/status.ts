@@ -14,8 +14,6 @@ export interface StatedObject {
 
 export interface StatusWriterOptions {
   readonly cluster: Cluster;
-  /** The name under which the API server notes what this program writes. */
-  readonly manager: string;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Told once for each object whose status cannot be written, and once for each kind whose status may not. Must not throw. */
@@ -112,7 +110,7 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
       for (const { resource, object, state } of objects) {
         const key = object.metadata.uid;
         seen.add(key);
-        if (isForeignResource(resource) && isManagedByOthers(object, options.manager)) continue;
+        if (isForeignResource(resource) && isManagedByOthers(object)) continue;
         waiting.set(key, { resource, object, ready: readyCondition(state) });
       }
       for (const key of history.keys()) if (!seen.has(key)) history.delete(key);

@@ -35,6 +35,9 @@ export async function loadPolicies(paths: readonly string[], cwd: string, openRo
 
 type OpenRoot = PolicySources["openRoot"];
 
+/** Trust roots by name; those of policy documents by their id, with the repository that they come from. */
+export type OpenedRoots = ReadonlyMap<string, TufSource | undefined>;
+
 export interface PolicyWatchOptions {
   readonly paths: readonly string[];
   readonly cwd: string;
@@ -53,6 +56,8 @@ export interface PolicyWatchOptions {
 export interface PolicyWatch {
   /** The policies in force: the last set that loaded. */
   current(): PolicySet;
+  /** The trust roots that were opened for them. */
+  roots(): OpenedRoots;
   close(): void;
 }
 
@@ -67,14 +72,15 @@ const settleTime = 100;
  */
 export async function watchPolicies(options: PolicyWatchOptions): Promise<PolicyWatch> {
   const first = await readPolicies(options.paths, options.cwd, options.openRoot, options.rootFile);
-  const state = { current: first.result(), stamps: first.stamps, failed: false };
+  const state = { current: first.result(), roots: first.roots, stamps: first.stamps, failed: false };
   const closing = new AbortController();
   void follow(options, state, closing.signal);
-  return { current: () => state.current, close: () => closing.abort() };
+  return { current: () => state.current, roots: () => state.roots, close: () => closing.abort() };
 }
 
 interface WatchState {
   current: PolicySet;
+  roots: OpenedRoots;
   /** What the files were like when they were last read. */
   stamps: Stamps;
   failed: boolean;
@@ -110,6 +116,7 @@ function takeEffect(options: PolicyWatchOptions, state: WatchState, read: ReadRe
   state.failed = false;
   // Also where it means the same: a root that was renewed may have nothing new but the time of its expiry.
   state.current = next;
+  state.roots = read.roots;
   if (!isSame) options.onChange(next);
 }
 
@@ -120,6 +127,7 @@ async function pause(time: number, signal: AbortSignal): Promise<boolean> {
 
 interface ReadResult {
   readonly stamps: Stamps;
+  readonly roots: OpenedRoots;
   /** The set, or throws why there is none. */
   readonly result: () => PolicySet;
 }
@@ -133,28 +141,32 @@ async function readPolicies(
 ): Promise<ReadResult> {
   const listing = await listFiles(paths, cwd);
   const stamps = new Map(listing.stamps);
+  const roots = new Map<string, TufSource | undefined>();
+  const noting = openRoot && notingRoots(openRoot, rootFile, stamps, roots);
   try {
     const parsed: ParsedPolicies[] = [{ policies: [], problems: listing.problems() }];
     const texts: PolicyText[] = [];
     for (const file of listing.files) texts.push(await readText(file));
-    const opening = await openingAll(texts, openRoot && stamping(openRoot, rootFile, stamps));
+    const opening = await openingAll(texts, noting);
     for (const text of texts) parsed.push(await parseText(text, stamps, opening));
-    return { stamps, result: () => toPolicySet(parsed) };
+    return { stamps, roots, result: () => toPolicySet(parsed) };
   } catch (error) {
     const rethrow = () => {
       throw error;
     };
-    return { stamps, result: rethrow };
+    return { stamps, roots, result: rethrow };
   }
 }
 
-/** Opens roots, and notes what their files are like before they are read. */
-function stamping(
+/** Opens roots, and notes which, and what their files are like before they are read. */
+function notingRoots(
   openRoot: NonNullable<OpenRoot>,
   rootFile: PolicyWatchOptions["rootFile"],
   stamps: Map<string, string>,
+  roots: Map<string, TufSource | undefined>,
 ): OpenRoot {
   return async (name, tuf) => {
+    roots.set(name, tuf);
     const path = rootFile?.(name, tuf);
     if (path !== undefined) stamps.set(path, await stampOf(path));
     return openRoot(name, tuf);

@@ -1,37 +1,23 @@
-import { createPublicKey } from "node:crypto";
 import { expect, it } from "vitest";
 import { readPolicyObjects } from "../../src/policy-objects/read.ts";
 import { codeOfRejection } from "../support/errors.ts";
 import { imagePolicy } from "../support/foreign.ts";
 import { createMemoryCluster } from "../support/memory-cluster.ts";
+import { keyPolicy, pemOfKey, rootPolicy, secretObject } from "../support/policy-objects.ts";
 import { newPrivateKey } from "../support/signers.ts";
 
-const pem = createPublicKey(newPrivateKey()).export({ type: "spki", format: "pem" }).toString();
-const apiVersion = "imagetrust.dev/v1alpha1";
-const policy = (name: string, key: object, namespace?: string) => ({
-  apiVersion,
-  kind: namespace === undefined ? "ClusterTrustPolicy" : "TrustPolicy",
-  metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
-  spec: { images: [{ glob: "**" }], authorities: [{ name: "a", key }] },
-});
+const pem = pemOfKey(newPrivateKey());
 const foreign = (version: string) => ({
   ...imagePolicy({ authorities: [{ static: { action: "pass" } }] }),
   apiVersion: `policy.sigstore.dev/${version}`,
   kind: "ClusterImagePolicy",
   metadata: { name: "foreign" },
 });
-const secret = (name: string, namespace: string, data: Record<string, string>) => ({
-  apiVersion: "v1",
-  kind: "Secret",
-  metadata: { name, namespace },
-  data: Object.fromEntries(Object.entries(data).map(([entry, text]) => [entry, Buffer.from(text).toString("base64")])),
-});
-
 it("policies of every kind are read together, and each says what became of it", async () => {
   const cluster = createMemoryCluster();
-  cluster.put(policy("good", { data: pem }));
-  cluster.put(policy("broken", { data: "no key" }));
-  cluster.put(policy("tenant", { data: pem }, "prod"));
+  cluster.put(keyPolicy("good", { data: pem }));
+  cluster.put(keyPolicy("broken", { data: "no key" }));
+  cluster.put(keyPolicy("tenant", { data: pem }, "prod"));
   cluster.put(foreign("v1beta1"));
   const { set, states } = await readPolicyObjects(cluster, {});
   expect(set.policies.map(({ name, unusable }) => [name, unusable !== undefined])).toEqual([
@@ -53,11 +39,11 @@ it("an older policy-controller's policies are read at the version it has", async
 it("keys come from Secrets: of the program's namespace for cluster policies, of their own for others", async () => {
   const cluster = createMemoryCluster("trust-system");
   const secretRef = { name: "keys", key: "cosign.pub" };
-  cluster.put(policy("cluster", { secretRef }));
-  cluster.put(policy("tenant", { secretRef }, "prod"));
-  cluster.put(policy("none", { secretRef: { ...secretRef, name: "missing" } }));
-  cluster.put(secret("keys", "trust-system", { "cosign.pub": pem, other: "x" }));
-  cluster.put(secret("keys", "prod", { "cosign.pub": "not a key" }));
+  cluster.put(keyPolicy("cluster", { secretRef }));
+  cluster.put(keyPolicy("tenant", { secretRef }, "prod"));
+  cluster.put(keyPolicy("none", { secretRef: { ...secretRef, name: "missing" } }));
+  cluster.put(secretObject("keys", "trust-system", { "cosign.pub": pem, other: "x" }));
+  cluster.put(secretObject("keys", "prod", { "cosign.pub": "not a key" }));
   const { states } = await readPolicyObjects(cluster, {});
   expect(states.map(({ object, usable }) => [object.name, usable])).toEqual([
     ["cluster", true],
@@ -69,12 +55,8 @@ it("keys come from Secrets: of the program's namespace for cluster policies, of 
 
 it("names of roots are never paths", async () => {
   const cluster = createMemoryCluster();
-  const identities = [{ issuer: "https://i.example", subject: "s" }];
   for (const [name, trustRoot] of Object.entries({ file: "/etc/root.json", plain: "acme" }))
-    cluster.put({
-      ...policy(name, {}),
-      spec: { images: [{ glob: "**" }], authorities: [{ name: "a", keyless: { identities, trustRoot } }] },
-    });
+    cluster.put(rootPolicy(name, trustRoot));
   const asked: string[] = [];
   const { states } = await readPolicyObjects(cluster, {
     async openRoot(name) {

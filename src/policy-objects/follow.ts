@@ -1,0 +1,157 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Cluster } from "../cluster/cluster.ts";
+import type { FollowTiming } from "../cluster/follow.ts";
+import type { JsonObject } from "../crypto/json.ts";
+import { asTrustError, type TrustError } from "../errors.ts";
+import type { OpenedRoots } from "../policy/load.ts";
+import { createObjectComposer } from "../policy/objects.ts";
+import type { PolicySet } from "../policy/policy.ts";
+import { type AwaitedKind, followKinds, type ListedObject } from "./kind-lists.ts";
+import { policyResources, secretResource } from "./kinds.ts";
+import { createRootSource, type OpenRoot, type RootFile } from "./roots.ts";
+import { createSecretSource } from "./secrets.ts";
+import { atServedVersions } from "./served.ts";
+import type { StatedObject } from "./status.ts";
+
+export interface PolicyObjectsOptions {
+  readonly cluster: Cluster;
+  /** Opens trust roots that no object writes out, by name; never asked for what could be a path. */
+  readonly openRoot?: OpenRoot | undefined;
+  /** The file in which such a root is kept; followed as well. */
+  readonly rootFile?: RootFile | undefined;
+  /** Told of the policies in force, first and after each change of an object, be it of its status. Must not throw. */
+  readonly onChange: (now: PolicyObjects) => void;
+  /** Told of each failure to list or watch a kind, or a Secret; what was known stays in force. Must not throw. */
+  readonly onTrouble: (kind: string, error: TrustError) => void;
+  /** Told whenever the server said what there is of a kind. Must not throw. */
+  readonly onSeen: (kind: string) => void;
+  readonly signal: AbortSignal;
+  readonly timing?: Partial<PolicyObjectsTiming> | undefined;
+}
+
+/** Milliseconds. */
+export interface PolicyObjectsTiming extends FollowTiming {
+  /** From a change to what it means: others may come with it. */
+  readonly settle: number;
+  /** Between two looks at the files of roots. */
+  readonly rootFiles: number;
+}
+
+/** What is in force at a time. */
+export interface PolicyObjects {
+  readonly set: PolicySet;
+  /** Each object as it was last seen, and what became of it. */
+  readonly objects: readonly StatedObject[];
+}
+
+export interface PolicyObjectsWatch {
+  /** What is in force; undefined until `ready`. */
+  current(): PolicyObjects | undefined;
+  /** The trust roots that are in use, beside those that objects write out. */
+  roots(): OpenedRoots;
+  /** The kinds of which nothing is known yet. */
+  awaited(): readonly AwaitedKind[];
+  /** True once every kind was listed and is in force; false if the signal came before. Never rejects. */
+  readonly ready: Promise<boolean>;
+}
+
+/** What stays unless told otherwise: a server that is back is asked soon. */
+const defaultTiming = { maxPause: 10_000, settle: 50, rootFiles: 1000 };
+
+/**
+ * Keeps the policy objects of a cluster in force, object by object, until the signal comes: each change of an object, of a Secret that
+ * one names and of a trust root takes effect, and while the API server is away all stays as it was.
+ */
+export function followPolicyObjects(options: PolicyObjectsOptions): PolicyObjectsWatch {
+  const { signal, onTrouble } = options;
+  const { settle, rootFiles, ...timing } = { ...defaultTiming, ...options.timing };
+  const cluster = atServedVersions(options.cluster);
+  const first = Promise.withResolvers<boolean>();
+  signal.addEventListener("abort", () => first.resolve(false), { once: true });
+  const rounds = createRounds(
+    () => compose(),
+    (error) => onTrouble("policies", error),
+    settle,
+    signal,
+  );
+  const secrets = createSecretSource({
+    cluster,
+    onChange: () => rounds.ask(),
+    onTrouble: (error) => onTrouble(secretResource.kind, error),
+    signal,
+    timing,
+  });
+  const roots = createRootSource(options.openRoot, options.rootFile);
+  const composer = createObjectComposer({ openRoot: roots.openRoot, readSecret: secrets.readSecret });
+  const lists = followKinds({ ...options, cluster, resources: policyResources, timing, onChange: () => rounds.ask() });
+  let current: PolicyObjects | undefined;
+  const compose = async () => {
+    const listed = lists.objects();
+    secrets.begin();
+    const { set, states } = await composer(listed.map(({ object }) => asWritten(object)));
+    secrets.end();
+    roots.sweep();
+    if (signal.aborted) return;
+    current = { set, objects: listed.flatMap((each, index) => withState(each, states[index])) };
+    options.onChange(current);
+    first.resolve(true);
+  };
+  void lookAtRoots(roots.hasChanged, rounds.ask, rootFiles, signal);
+  return { current: () => current, roots: roots.inUse, awaited: lists.awaited, ready: first.promise };
+}
+
+/** Runs what is asked for, one at a time, and once for all that is asked within the time it settles. */
+function createRounds(
+  run: () => Promise<void>,
+  onError: (error: TrustError) => void,
+  settle: number,
+  signal: AbortSignal,
+): { ask(): void } {
+  let isAsked = false;
+  let isRunning = false;
+  const goOn = async () => {
+    isRunning = true;
+    while (isAsked && !signal.aborted) {
+      await sleep(settle, undefined, { signal }).catch(() => undefined);
+      isAsked = false;
+      // What is in force stays so, and the next change tries again.
+      if (!signal.aborted) await run().catch((error: unknown) => onError(asTrustError(error)));
+    }
+    isRunning = false;
+  };
+  return {
+    ask() {
+      isAsked = true;
+      if (!isRunning) void goOn();
+    },
+  };
+}
+
+async function lookAtRoots(
+  hasChanged: () => Promise<boolean>,
+  onChange: () => void,
+  interval: number,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await sleep(interval, undefined, { signal, ref: false }).catch(() => undefined);
+    if (!signal.aborted && (await hasChanged())) onChange();
+  }
+}
+
+/**
+ * An object without what is not its author's. Its version is that of what the author wrote, so that a status which is written to it
+ * does not have it read again.
+ */
+function asWritten({ metadata, status: _, ...rest }: ListedObject["object"]): JsonObject {
+  const { name, namespace, uid, generation, resourceVersion } = metadata;
+  const version = generation === undefined ? resourceVersion : `generation ${generation}`;
+  return {
+    ...rest,
+    metadata: { name, ...(namespace === undefined ? {} : { namespace }), uid, resourceVersion: version },
+  };
+}
+
+function withState({ resource, object }: ListedObject, state: StatedObject["state"] | undefined): StatedObject[] {
+  return state === undefined ? [] : [{ resource, object, state }];
+}

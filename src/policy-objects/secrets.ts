@@ -1,0 +1,168 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Cluster, ClusterObject } from "../cluster/cluster.ts";
+import { type FollowTiming, follow } from "../cluster/follow.ts";
+import { TrustError } from "../errors.ts";
+import type { ReadSecret } from "../policy/secret-keys.ts";
+import { secretResource } from "./kinds.ts";
+import { type EntryText, entryOf, type NamedEntry, unusable } from "./secret-entries.ts";
+import { trimming } from "./trimmed.ts";
+
+export interface SecretSourceOptions {
+  readonly cluster: Cluster;
+  /** Told when an entry that was asked for is another, or can be read at last. */
+  readonly onChange: () => void;
+  readonly onTrouble: (error: TrustError) => void;
+  readonly signal: AbortSignal;
+  readonly timing?: Partial<FollowTiming> | undefined;
+  readonly limits?: SecretLimits;
+  /** Milliseconds that one round of questions waits for answers in all. */
+  readonly patience?: number;
+}
+
+/** How many entries are followed at once: each costs a connection. */
+export interface SecretLimits {
+  /** Of one namespace other than that of the program. */
+  readonly namespace: number;
+  /** Of all those namespaces together, and as many of the program's own. */
+  readonly total: number;
+}
+
+/** Entries of Secrets, each followed for as long as it is asked for. */
+export interface SecretSource {
+  readonly readSecret: ReadSecret;
+  /** Begins a round: all that is in use is asked for in it. */
+  begin(): void;
+  /** Ends it, and lets go what was not asked for. */
+  end(): void;
+}
+
+const defaultLimits: SecretLimits = { namespace: 20, total: 200 };
+
+interface Followed {
+  readonly named: NamedEntry;
+  readonly closing: AbortController;
+  /** When something is known of it: what it says, or why that cannot be had. */
+  readonly first: Promise<void>;
+  value?: EntryText;
+  trouble?: TrustError;
+  /** What was last answered; undefined before the first answer. */
+  told?: string;
+}
+
+/**
+ * Reads entries of Secrets and knows when they change. What was read once stays in force while the API server is away; nothing of a
+ * Secret but the entry is kept.
+ */
+export function createSecretSource(options: SecretSourceOptions): SecretSource {
+  const { cluster, limits = defaultLimits, patience = 5000 } = options;
+  const followed = new Map<string, Followed>();
+  const asked = new Set<string>();
+  let waitUntil = performance.now() + patience;
+  const followedOne = (named: NamedEntry, key: string): Followed => {
+    const known = followed.get(key);
+    if (known !== undefined) return known;
+    checkRoom(named, cluster, followed, limits);
+    const started = start(options, named);
+    followed.set(key, started);
+    return started;
+  };
+  return {
+    async readSecret({ name, namespace = cluster.namespace, entry }) {
+      const named = { namespace, name, entry };
+      const key = JSON.stringify(Object.values(named));
+      asked.add(key);
+      const secret = followedOne(named, key);
+      if (secret.value === undefined) await atMost(secret.first, waitUntil - performance.now());
+      secret.told = meaning(secret.value);
+      if (secret.value === undefined) throw secret.trouble ?? silent(named);
+      if ("error" in secret.value) throw secret.value.error;
+      return secret.value.text;
+    },
+    begin() {
+      asked.clear();
+      waitUntil = performance.now() + patience;
+    },
+    end() {
+      for (const [key, { closing }] of followed) {
+        if (asked.has(key)) continue;
+        closing.abort();
+        followed.delete(key);
+      }
+    },
+  };
+}
+
+/** Throws `SECRET_UNUSABLE` where there is none: no namespace takes that of the others, and none that of the program. */
+function checkRoom(
+  named: NamedEntry,
+  cluster: Cluster,
+  followed: ReadonlyMap<string, Followed>,
+  limits: SecretLimits,
+): void {
+  const isOwn = named.namespace === cluster.namespace;
+  const others = [...followed.values()].filter((each) => (each.named.namespace === cluster.namespace) === isOwn);
+  const neighbours = others.filter((each) => each.named.namespace === named.namespace);
+  const here = isOwn ? limits.total : limits.namespace;
+  if (others.length < limits.total && neighbours.length < here) return;
+  const expected = `at most ${here} entries of a namespace and ${limits.total} in all`;
+  throw unusable(named, "is not read, as policies name too many", expected);
+}
+
+function start({ onChange, onTrouble, ...options }: SecretSourceOptions, named: NamedEntry): Followed {
+  const { namespace, name } = named;
+  const closing = new AbortController();
+  const { promise: first, resolve } = Promise.withResolvers<void>();
+  const state: Followed = { named, closing, first };
+  const texts = new WeakMap<ClusterObject, EntryText>();
+  const cluster = trimming(options.cluster, (secret) => {
+    const trimmed = withoutData(secret);
+    texts.set(trimmed, entryOf(named, secret));
+    return trimmed;
+  });
+  follow({
+    cluster,
+    resource: secretResource,
+    query: { namespace, fieldSelector: `metadata.name=${name}` },
+    onChange(secrets) {
+      const [secret] = secrets.values();
+      state.value = (secret && texts.get(secret)) ?? entryOf(named, undefined);
+      delete state.trouble;
+      resolve();
+      if (state.told !== undefined && state.told !== meaning(state.value)) onChange();
+    },
+    onTrouble(error) {
+      state.trouble = error;
+      resolve();
+      onTrouble(error);
+    },
+    signal: AbortSignal.any([options.signal, closing.signal]),
+    timing: options.timing,
+  });
+  return state;
+}
+
+function withoutData({ apiVersion, kind, metadata }: ClusterObject): ClusterObject {
+  const { name, namespace, uid, resourceVersion } = metadata;
+  return {
+    apiVersion,
+    kind,
+    metadata: { name, uid, resourceVersion, ...(namespace === undefined ? {} : { namespace }) },
+  };
+}
+
+function meaning(value: EntryText | undefined): string {
+  if (value === undefined) return "unknown";
+  return "text" in value ? `text ${value.text}` : `error ${value.error.message} ${value.error.expected}`;
+}
+
+async function atMost(done: Promise<void>, ms: number): Promise<void> {
+  const timer = new AbortController();
+  await Promise.race([done, sleep(Math.max(0, ms), undefined, { signal: timer.signal }).catch(() => undefined)]);
+  timer.abort();
+}
+
+function silent({ namespace, name }: NamedEntry): TrustError {
+  return new TrustError("CLUSTER_UNREACHABLE", `the Secret ${namespace}/${name} was not read yet`, {
+    expected: "an answer of the API server",
+  });
+}
