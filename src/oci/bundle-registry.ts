@@ -34,6 +34,7 @@ export function createBundleRegistry(bundles: readonly BundleFile[]): Registry {
       throw new TrustError("USAGE", "an image that is verified with a bundle at hand is named by its digest", {
         expected: "REPOSITORY@sha256:…",
         found: formatReference(ref),
+        hint: "Name the digest; see which one the bundle speaks about with: trust inspect FILE",
       });
     },
     async fetchManifest(name, reference) {

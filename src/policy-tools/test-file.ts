@@ -21,6 +21,7 @@ const testFileName = /\.(?:yaml|yml|json)$/i;
 const declaresTest = /(?:^|[\s{,])["']?kind["']?\s*:\s*["']?PolicyTest\b/;
 const maxTestBytes = 4 * 1024 * 1024;
 const maxFiles = 10_000;
+const guide = "docs/policy-testing.md shows how to write the first one, and every field";
 
 /**
  * The tests of files and folders, in the order of their names. Folders are searched with all that is in them, but for
@@ -34,12 +35,12 @@ export async function readPolicyTests(paths: readonly string[], cwd: string): Pr
       if (!files.has(resolve(cwd, name))) files.set(resolve(cwd, name), name);
   const read = await Promise.all([...files].map(([path, name]) => readTests(path, name, paths.includes(name))));
   const problems = read.flatMap((one) => one.problems);
-  if (problems.length > 0) throw policyInvalid(problems);
+  if (problems.length > 0) throw policyInvalid(problems, guide);
   const tests = read.flatMap((one) => one.tests);
   if (tests.length > 0) return tests;
   throw new TrustError("POLICY_NOT_FOUND", `there is no PolicyTest in ${paths.join(", ")}`, {
     expected: "YAML files with kind: PolicyTest",
-    hint: "docs/policy-testing.md shows how to write the first one",
+    hint: guide,
   });
 }
 

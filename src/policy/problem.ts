@@ -32,23 +32,24 @@ export function problemsOf(error: TrustError): readonly Problem[] | undefined {
   return told.get(error);
 }
 
-/** One `POLICY_INVALID` that tells every problem, the first 20 in full. */
-export function policyInvalid(problems: readonly Problem[]): TrustError {
-  const error = toError(problems);
+/** One `POLICY_INVALID` that tells every problem, the first 20 in full; `hint` for files that are no policies themselves. */
+export function policyInvalid(problems: readonly Problem[], hint?: string): TrustError {
+  const error = toError(problems, hint);
   told.set(error, problems);
   return error;
 }
 
-function toError(problems: readonly Problem[]): TrustError {
+function toError(problems: readonly Problem[], hint: string | undefined): TrustError {
   const lines = problems.slice(0, maxProblemsTold).map(formatProblem);
   const [only] = problems;
   if (problems.length === 1 && only !== undefined)
-    return new TrustError("POLICY_INVALID", formatProblem(only), { expected: only.expected, found: only.found });
+    return new TrustError("POLICY_INVALID", formatProblem(only), { expected: only.expected, found: only.found, hint });
   const rest = problems.length - lines.length;
   const more = rest > 0 ? [`and ${rest} more`] : [];
   return new TrustError(
     "POLICY_INVALID",
     [`${problems.length} problems in the policies`, ...lines, ...more].join("\n"),
+    { hint },
   );
 }
 

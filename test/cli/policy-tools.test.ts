@@ -109,6 +109,7 @@ describe("trust policy test", () => {
     const { code, stderr } = await run("test", "bad.json");
     expect(code).toBe(3);
     expect(stderr).toMatch(message);
+    expect(stderr).toContain("docs/policy-testing.md");
   });
 
   it("finds no test where there is none", async () => {
