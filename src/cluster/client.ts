@@ -57,6 +57,7 @@ async function getObject(
   throw invalidAnswer(intent, sender.server, `the ${resource.kind} ${name}`, "another one");
 }
 
+/** Of an object that is gone or is being changed, whoever follows it hears soon enough. */
 async function mergeStatus(
   sender: Sender,
   resource: Resource,
@@ -64,7 +65,7 @@ async function mergeStatus(
   status: JsonObject,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { name, namespace, uid } = metadata;
+  const { name, namespace } = metadata;
   const intent: Intent = { verb: "patch", resource, namespace, name, subresource: "status" };
   const answer = await sender.send({
     intent,
@@ -73,7 +74,7 @@ async function mergeStatus(
     query: { fieldManager: "trust" },
     body: {
       type: "application/merge-patch+json",
-      text: JSON.stringify({ apiVersion: apiVersionOf(resource), kind: resource.kind, metadata: { uid }, status }),
+      text: JSON.stringify({ apiVersion: apiVersionOf(resource), kind: resource.kind, status }),
     },
     signal,
   });

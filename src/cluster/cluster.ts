@@ -50,8 +50,10 @@ export type WatchEvent =
 
 /**
  * The API server of a cluster, as one user sees it. Reads are bounded in size and time. All of it throws
- * `CLUSTER_UNREACHABLE` (no answer, or one of the 5xx), `CLUSTER_ACCESS_DENIED` (401, 403; says which right is missing),
- * `CLUSTER_ANSWER_INVALID` (what is no answer of an API server, or too large a one).
+ * `CLUSTER_UNREACHABLE` (no answer, or 429 or one of the 5xx), `CLUSTER_ACCESS_DENIED` (401, 403; says which right is missing),
+ * `CLUSTER_ANSWER_INVALID` (what is no answer of an API server, too large a one, or another refusal), `TLS_FAILED`,
+ * `CLUSTER_CONFIG_INVALID` (the credentials can no longer be read), `CONFIG_INVALID` (a name that no object can have), and
+ * `DEADLINE_EXCEEDED` after the caller's signal. Objects come without `managedFields` and members called `__proto__`.
  */
 export interface Cluster {
   /** The URL of the server, for messages. */
@@ -71,7 +73,11 @@ export interface Cluster {
     name: string,
     query?: Omit<ObjectQuery, "fieldSelector" | "labelSelector">,
   ): Promise<ClusterObject | undefined>;
-  /** Merges `status` into the status of an object (RFC 7396), without looking at what else it has. */
+  /**
+   * Merges `status` into the status of an object (RFC 7396), without looking at what else it has. Nothing is written, and
+   * nothing thrown, where the object is gone, or others kept changing it meanwhile (404, 409): whoever follows it hears of that.
+   */
   mergeStatus(resource: Resource, object: ClusterObject, status: JsonObject, signal?: AbortSignal): Promise<void>;
+  /** Ends the connections; what is under way ends with `CLUSTER_UNREACHABLE`. */
   close(): void;
 }
