@@ -34,7 +34,9 @@ export function workloadWebhooks(address: WebhookAddress): readonly object[] {
 
 /** The same for policies, as in docs/policy.md. */
 export function policyWebhook(address: WebhookAddress): object {
-  const rules = [{ apiGroups: ["imagetrust.dev"], apiVersions: ["*"], operations, resources: ["*"] }];
+  const rules = [
+    { apiGroups: ["imagetrust.dev", "policy.sigstore.dev"], apiVersions: ["*"], operations, resources: ["*"] },
+  ];
   return configuration("Validating", "trust-policies", [
     webhook("policies.imagetrust.dev", address, "/validate-policy", rules),
   ]);
