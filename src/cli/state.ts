@@ -2,13 +2,10 @@ import { promises } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { asTrustError, TrustError } from "../errors.ts";
 import { readSmallFile, writeNewFiles } from "../keys/files.ts";
-import { timeOf } from "../policy/binding.ts";
 import { createMarks, type HighWaterMarks } from "../policy/marks.ts";
+import { formatMarks, parseMarks } from "../policy/marks-text.ts";
 
-const apiVersion = "imagetrust.dev/v1alpha1";
-const kind = "VerifierState";
 const maxStateBytes = 32 * 1024 * 1024;
-const maxMarks = 100_000;
 /** Milliseconds: a lock so old was left behind by a process that was killed. */
 const staleLock = 10_000;
 
@@ -44,7 +41,7 @@ export async function readState(path: string): Promise<State> {
     const news = [...learnt].filter(([key, created]) => (merged.get(key) ?? Number.NEGATIVE_INFINITY) < created);
     if (news.length === 0) return;
     for (const [key, created] of news) merged.set(key, created);
-    await writeNewFiles([{ path, content: format(merged), mode: 0o600 }], { replace: true });
+    await writeNewFiles([{ path, content: formatMarks(merged), mode: 0o600 }], { replace: true });
   };
   return { marks: recording, save, saving: (onError) => savingMarks(recording, save, onError) };
 }
@@ -95,13 +92,6 @@ function savingMarks(
   };
 }
 
-function format(marks: ReadonlyMap<string, number>): string {
-  const youngest = [...marks].sort(([, a], [, b]) => b - a).slice(0, maxMarks);
-  const sorted = youngest.sort(([a], [b]) => (a < b ? -1 : 1));
-  const times = Object.fromEntries(sorted.map(([key, created]) => [key, new Date(created).toISOString()]));
-  return `${JSON.stringify({ apiVersion, kind, marks: times }, undefined, 2)}\n`;
-}
-
 async function readMarks(path: string): Promise<readonly (readonly [string, number])[]> {
   let text: string;
   try {
@@ -111,28 +101,4 @@ async function readMarks(path: string): Promise<readonly (readonly [string, numb
     throw error;
   }
   return parseMarks(text, path);
-}
-
-function parseMarks(text: string, path: string): readonly (readonly [string, number])[] {
-  const broken = (found: string) =>
-    new TrustError("CONFIG_INVALID", `${path} is not the state of a verifier`, {
-      expected: `a ${kind} of ${apiVersion}`,
-      found,
-      hint: "Name the file that an earlier run with --state wrote, or one that does not exist yet",
-    });
-  let state: unknown;
-  try {
-    state = JSON.parse(text);
-  } catch {
-    throw broken("no JSON");
-  }
-  if (typeof state !== "object" || state === null) throw broken("no object");
-  const { apiVersion: version, kind: found, marks } = state as Readonly<Record<string, unknown>>;
-  if (version !== apiVersion || found !== kind || typeof marks !== "object" || marks === null)
-    throw broken("another document");
-  return Object.entries(marks).map(([key, time]) => {
-    const created = typeof time === "string" ? timeOf(time) : Number.NaN;
-    if (Number.isNaN(created)) throw broken("a mark without a time");
-    return [key, created] as const;
-  });
 }

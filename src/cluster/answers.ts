@@ -5,7 +5,7 @@ import type { Resource } from "./cluster.ts";
 
 /** What a request wants to do, in the words of RBAC; for messages. */
 export interface Intent {
-  readonly verb: "get" | "list" | "watch" | "patch";
+  readonly verb: "get" | "list" | "watch" | "create" | "update" | "patch";
   readonly resource: Resource;
   readonly namespace?: string | undefined;
   /** Where it is about one object. */

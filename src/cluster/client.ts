@@ -5,6 +5,7 @@ import type { Cluster, ClusterObject, ObjectQuery, Resource } from "./cluster.ts
 import { defaultListLimits, type ListLimits, listObjects, readNotFound, readObject, readRefusal } from "./list.ts";
 import { apiVersionOf, objectOf, pathOf } from "./objects.ts";
 import { type ClusterTimeouts, createSender, defaultTimeouts, readAll, type Sender } from "./request.ts";
+import { storeObject } from "./store.ts";
 import { defaultWatchLimits, type WatchLimits, watchObjects } from "./watch.ts";
 
 /** How an API server is spoken to. Whatever is left out has a default. */
@@ -33,6 +34,7 @@ export function createCluster(access: Access, options: ClientOptions = {}): Clus
     watch: (resource, query) => watchObjects(sender, resource, query, watchLimits, random),
     get: (resource, name, query = {}) => getObject(sender, resource, name, query),
     mergeStatus: (resource, object, status, signal) => mergeStatus(sender, resource, object, status, signal),
+    store: (resource, object, signal) => storeObject(sender, resource, object, signal),
     close: sender.close,
   };
 }

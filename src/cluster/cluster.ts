@@ -28,6 +28,15 @@ export interface ObjectMetadata extends JsonObject {
   readonly generation?: number;
 }
 
+/** An object to be written: `resourceVersion` of the one whose place it takes, none where it is new. */
+export interface WrittenObject extends JsonObject {
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string | undefined;
+    readonly resourceVersion?: string | undefined;
+  };
+}
+
 /** Which objects of a kind; everything given must hold. */
 export interface ObjectQuery {
   /** Absent: those of all namespaces. */
@@ -78,6 +87,11 @@ export interface Cluster {
    * nothing thrown, where the object is gone, or others kept changing it meanwhile (404, 409): whoever follows it hears of that.
    */
   mergeStatus(resource: Resource, object: ClusterObject, status: JsonObject, signal?: AbortSignal): Promise<void>;
+  /**
+   * Writes an object: a new one where it has no `resourceVersion`, else in the place of the one of that version. Undefined where
+   * somebody else was faster, so that it is there already, changed, or gone (409, 404).
+   */
+  store(resource: Resource, object: WrittenObject, signal?: AbortSignal): Promise<ClusterObject | undefined>;
   /** Ends the connections; what is under way ends with `CLUSTER_UNREACHABLE`. */
   close(): void;
 }

@@ -18,7 +18,7 @@ export const defaultTimeouts: ClusterTimeouts = { answer: 30_000, body: 60_000 }
 
 export interface ApiRequest {
   readonly intent: Intent;
-  readonly method: "GET" | "PATCH";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH";
   /** Below the server's URL, encoded. */
   readonly path: string;
   readonly query: Readonly<Record<string, string | undefined>>;

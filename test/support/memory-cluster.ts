@@ -134,6 +134,12 @@ export function createMemoryCluster(namespace = "trust-system"): MemoryCluster {
       if (before === undefined || JSON.stringify(before["status"]) === JSON.stringify(status)) return;
       store({ ...before, metadata: { ...before.metadata, resourceVersion: String(++version) }, status });
     },
+    async store(resource, object) {
+      asked(object.metadata.resourceVersion === undefined ? "create" : "update", resource, object.metadata.name);
+      const before = objects.get(keyOf(object as unknown as WrittenObject));
+      if (before?.metadata.resourceVersion !== object.metadata.resourceVersion) return undefined;
+      return this.put(object as unknown as WrittenObject);
+    },
     close() {
       for (const watcher of watchers) watcher.push("end");
     },
