@@ -15,11 +15,14 @@ const named = valid.map((file) => [basename(file), file] as const);
 const newer = new Set(["trust-root-json.yaml"]);
 
 /** `kubectl create` without storing anything: the specifications as the API server would keep them. */
-async function kept(cluster: Kubernetes, file: string): Promise<readonly unknown[]> {
-  const input = JSON.stringify({ apiVersion: "v1", kind: "List", items: policyObjects(file) });
-  const created = cluster.kubectl(["create", "--dry-run=server", "-f", "-", "-o", "json"], { input });
-  const object = JSON.parse((await expectDone(created)).stdout) as Manifest & { readonly items?: readonly Manifest[] };
-  return (object.items ?? [object]).map((item) => item["spec"]);
+function kept(cluster: Kubernetes, file: string): Promise<readonly unknown[]> {
+  const create = ["create", "--dry-run=server", "-f", "-", "-o", "json"];
+  return Promise.all(
+    policyObjects(file).map(async (object) => {
+      const { stdout } = await expectDone(cluster.kubectl(create, { input: JSON.stringify(object) }));
+      return (JSON.parse(stdout) as Manifest)["spec"];
+    }),
+  );
 }
 
 describePeers([...kubernetesPeers, foreignCrdsPeer], "policies of policy-controller", () => {

@@ -13,6 +13,7 @@ import type { RunResult } from "../support/process.ts";
 import { newPrivateKey } from "../support/signers.ts";
 import { sign } from "../support/webhook-stage.ts";
 import { eventually } from "./eventually.ts";
+import { expectDone } from "./expect-done.ts";
 import { clusterPolicy, type Manifest } from "./objects.ts";
 import { policyWebhook, workloadWebhooks } from "./registrations.ts";
 import { startWebhookProcess, type WebhookProcess } from "./webhook-process.ts";
@@ -183,13 +184,6 @@ export async function applyCrds(cluster: Kubernetes, folder = crdFolder): Promis
   const applied = await expectDone(cluster.kubectl(["apply", "-f", folder]));
   await expectDone(cluster.kubectl(["wait", "--for=condition=Established", "--all", "crd", "--timeout=30s"]));
   return applied;
-}
-
-/** The result of a command that has to succeed. */
-export async function expectDone(result: Promise<RunResult>): Promise<RunResult> {
-  const { code, stdout, stderr } = await result;
-  if (code !== 0) throw new Error(`exit code ${code}: ${stdout}${stderr}`);
-  return { code, stdout, stderr };
 }
 
 /** The text of a file of the project. */
