@@ -19,11 +19,27 @@ export interface WatchLimits {
 
 export const defaultWatchLimits: WatchLimits = { seconds: [240, 300], grace: 15_000, eventBytes: 4 * 1024 * 1024 };
 
+type WatchQuery = ObjectQuery & { readonly resourceVersion: string };
+
 /** What changes after a version. See `Cluster.watch`. */
 export async function* watchObjects(
   sender: Sender,
   resource: Resource,
-  query: ObjectQuery & { readonly resourceVersion: string },
+  query: WatchQuery,
+  limits: WatchLimits,
+  random: () => number,
+): AsyncIterable<WatchEvent> {
+  try {
+    yield* eventsOf(sender, resource, query, limits, random);
+  } catch (error) {
+    if (!query.signal?.aborted) throw error;
+  }
+}
+
+async function* eventsOf(
+  sender: Sender,
+  resource: Resource,
+  query: WatchQuery,
   limits: WatchLimits,
   random: () => number,
 ): AsyncIterable<WatchEvent> {
