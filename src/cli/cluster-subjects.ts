@@ -1,6 +1,5 @@
-import { isObject } from "../../webhook/json.ts";
-import { workloads } from "../../webhook/workload.ts";
-import type { Cluster, Resource } from "../cluster/cluster.ts";
+import { type Workload, workloads } from "../../webhook/workload.ts";
+import type { Cluster, ClusterObject, Resource } from "../cluster/cluster.ts";
 import { asTrustError, TrustError } from "../errors.ts";
 import type { DiffSubject } from "../policy-tools/diff.ts";
 import type { CommandContext } from "./command.ts";
@@ -38,87 +37,120 @@ type Labels = Readonly<Record<string, string>>;
 export async function readClusterSubjects(
   context: CommandContext,
   cluster: Cluster,
-  scope: ClusterScope,
+  { namespaces, needsNamespaceLabels }: ClusterScope,
 ): Promise<ClusterSubjects> {
-  const errors: TrustError[] = [];
-  const attempt = async <T>(read: () => Promise<T>): Promise<T | undefined> => {
-    try {
-      return await read();
-    } catch (error) {
-      const told = asTrustError(error);
-      if (!isPartial(told)) throw error;
-      errors.push(told);
-      return undefined;
-    }
-  };
-  const { signal } = context.io;
-  const places = scope.namespaces.length === 0 ? [undefined] : scope.namespaces;
-  const labels = new Map<string, Labels>();
-  for (const place of places) {
-    const found = await attempt(() => readNamespaces(cluster, place, scope.needsNamespaceLabels, signal));
-    for (const [name, own] of found ?? []) labels.set(name, own);
-  }
-  const running: RunningObject[] = [];
+  const reading: Reading = { cluster, signal: context.io.signal, errors: [], denials: [] };
+  const places = namespaces.length === 0 ? [undefined] : namespaces;
   const progress = createProgress(context, "listing", workloads.length * places.length);
-  for (const namespace of places)
+  const labels = new Map<string, Labels>();
+  const running: RunningObject[] = [];
+  for (const place of places) {
+    for (const [name, own] of await readNamespaces(reading, place, needsNamespaceLabels)) labels.set(name, own);
     for (const workload of workloads) {
-      const { group, kind, resource: plural } = workload;
-      const resource = { group, version: "v1", plural, kind, namespaced: true };
-      const list = await attempt(() => cluster.list(resource, { namespace, signal }));
-      progress.step(`${plural}${namespace === undefined ? "" : ` of ${namespace}`}`);
-      for (const object of list?.items ?? []) {
-        const read = await attempt(async () =>
-          naming(() => readRunning(workload, object), `${kind} ${nameOf(object)}`),
-        );
-        if (read !== undefined) running.push(read);
-      }
+      running.push(...(await readWorkloads(reading, workload, place)));
+      progress.step(`${workload.resource}${place === undefined ? "" : ` of ${place}`}`);
     }
+  }
   progress.clear();
-  return { subjects: subjectsOf(running, scope.needsNamespaceLabels ? labels : undefined), errors };
+  const subjects = subjectsOf(running, needsNamespaceLabels ? labels : undefined);
+  return { subjects, errors: [...missingRights(cluster.server, reading.denials), ...reading.errors] };
 }
 
-/** Whether something else may be readable all the same. Who is not known (401) may do nothing at all, which is told once. */
-function isPartial({ code, found }: TrustError): boolean {
-  if (code === "CLUSTER_ACCESS_DENIED") return found?.startsWith("401") !== true;
-  return code === "OBJECT_UNSUPPORTED" || code === "CONFIG_INVALID";
+/** A cluster that is read, and what of it could not be. */
+interface Reading {
+  readonly cluster: Cluster;
+  readonly signal: AbortSignal;
+  readonly errors: TrustError[];
+  readonly denials: Denial[];
+}
+
+/** The objects of a kind; none where the server knows no such kind. Of each only what matters is kept. */
+async function readWorkloads(
+  reading: Reading,
+  workload: Workload,
+  place: string | undefined,
+): Promise<readonly RunningObject[]> {
+  const { group, kind, resource: plural } = workload;
+  const items = await listItems(reading, { group, version: "v1", plural, kind, namespaced: true }, place);
+  return items.flatMap((object) => {
+    try {
+      return [readRunning(workload, object)];
+    } catch (thrown) {
+      const { code, message, expected, found, hint } = asTrustError(thrown);
+      if (code !== "OBJECT_UNSUPPORTED") throw thrown;
+      const { name, namespace = "" } = object.metadata;
+      const what = `${kind} ${namespace}/${name}: ${message}`;
+      reading.errors.push(new TrustError(code, what, { expected, found, hint, cause: thrown }));
+      return [];
+    }
+  });
 }
 
 /** The labels of a namespace, or of all; of one that is named it matters that it is there, too. */
 async function readNamespaces(
-  cluster: Cluster,
+  reading: Reading,
   name: string | undefined,
   needsLabels: boolean,
-  signal: AbortSignal,
 ): Promise<readonly (readonly [string, Labels])[]> {
-  if (name === undefined && !needsLabels) return [];
-  if (name === undefined)
-    return ((await cluster.list(namespaceResource, { signal }))?.items ?? []).map((object) => [
-      object.metadata.name,
-      labelsOf(object),
-    ]);
-  const found = await cluster.get(namespaceResource, name, { signal }).catch((error: unknown) => {
-    if (!needsLabels && asTrustError(error).code === "CLUSTER_ACCESS_DENIED") return { metadata: {} };
-    throw error;
-  });
-  if (isObject(found)) return [[name, labelsOf(found)]];
-  throw new TrustError("CONFIG_INVALID", `the cluster has no namespace ${JSON.stringify(name)}`, {
-    hint: "See which there are with: kubectl get namespaces",
-  });
+  if (name === undefined) {
+    const all = needsLabels ? await listItems(reading, namespaceResource, undefined) : [];
+    return all.map((object) => [object.metadata.name, labelsOf(object)]);
+  }
+  try {
+    const found = await reading.cluster.get(namespaceResource, name, { signal: reading.signal });
+    if (found !== undefined) return [[name, labelsOf(found)]];
+    const hint = "See which there are with: kubectl get namespaces";
+    reading.errors.push(
+      new TrustError("CONFIG_INVALID", `the cluster has no namespace ${JSON.stringify(name)}`, { hint }),
+    );
+  } catch (thrown) {
+    if (!isForbidden(thrown)) throw thrown;
+    // Who may look into a namespace often may not look at it; that matters only where its labels do.
+    if (needsLabels) reading.errors.push(asTrustError(thrown));
+  }
+  return [];
 }
 
-function naming<T>(read: () => T, what: string): T {
+async function listItems(
+  { cluster, signal, denials }: Reading,
+  resource: Resource,
+  place: string | undefined,
+): Promise<readonly ClusterObject[]> {
   try {
-    return read();
-  } catch (error) {
-    const { code, message, expected, found, hint } = asTrustError(error);
-    throw new TrustError(code, `${what}: ${message}`, { expected, found, hint, cause: error });
+    return (await cluster.list(resource, { namespace: place, signal }))?.items ?? [];
+  } catch (thrown) {
+    if (!isForbidden(thrown)) throw thrown;
+    const { group, plural } = resource;
+    denials.push({ kind: group === "" ? plural : `${plural}.${group}`, place, found: asTrustError(thrown).found });
+    return [];
   }
 }
 
-function nameOf({
-  metadata: { namespace, name },
-}: {
-  readonly metadata: { namespace?: string; name: string };
-}): string {
-  return `${namespace ?? ""}/${name}`;
+/** Who is not known (401) may do nothing at all: that is told once. */
+function isForbidden(thrown: unknown): boolean {
+  const { code, found } = asTrustError(thrown);
+  return code === "CLUSTER_ACCESS_DENIED" && found?.startsWith("401") !== true;
+}
+
+/** A kind that may not be listed: `deployments.apps`; where: undefined stands for all namespaces. */
+interface Denial {
+  readonly kind: string;
+  readonly place: string | undefined;
+  readonly found: string | undefined;
+}
+
+/** One error for each place, with everything that whoever grants rights has to know. */
+function missingRights(server: string, denials: readonly Denial[]): readonly TrustError[] {
+  return [...Map.groupBy(denials, ({ place }) => place)].map(([place, group]) => {
+    const kinds = group.map(({ kind }) => kind);
+    const where = place === undefined ? "in all namespaces" : `in namespace ${place}`;
+    const role = place === undefined ? "clusterrole" : "role";
+    const scope = place === undefined ? "" : ` --namespace ${place}`;
+    const what = `list ${kinds.join(", ")} ${where}`;
+    return new TrustError("CLUSTER_ACCESS_DENIED", `${server} does not allow to ${what}`, {
+      expected: `the right to ${what}`,
+      found: group[0]?.found,
+      hint: `Bind to the user or service account what is made with: kubectl create ${role} NAME --verb=list --resource=${kinds.join(",")}${scope}`,
+    });
+  });
 }

@@ -7,14 +7,21 @@ import type { DiffSubject, SubjectGroup } from "../policy-tools/diff.ts";
 /** An object of a cluster, as far as what runs is concerned. */
 export interface RunningObject {
   readonly uid: string;
-  /** The uid of the object that made it and looks after it. */
-  readonly controller: string | undefined;
+  /** The object that made it and looks after it. */
+  readonly controller: Controller | undefined;
   readonly workload: Workload;
   readonly namespace: string;
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   /** Each once; none of an object that runs nothing any more. */
   readonly images: readonly string[];
+}
+
+/** An object as another one names it. */
+interface Controller {
+  readonly uid: string;
+  readonly kind: string;
+  readonly name: string;
 }
 
 /**
@@ -43,13 +50,15 @@ export function labelsOf(object: unknown): Readonly<Record<string, string>> {
   return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
 }
 
-function controllerOf(object: JsonObject): string | undefined {
+/** Of a Pod that a node runs by itself, that node is none: nobody mends it there. */
+function controllerOf(object: JsonObject): Controller | undefined {
   const owners = member(object, "metadata", "ownerReferences");
   const found = Array.isArray(owners) ? owners.find((owner) => member(owner, "controller") === true) : undefined;
-  return text(found, "uid");
+  const [uid, kind, name] = [text(found, "uid"), text(found, "kind") ?? "", text(found, "name") ?? ""];
+  return uid === undefined || kind === "Node" ? undefined : { uid, kind, name };
 }
 
-function isOver({ kind }: Workload, object: JsonObject, controller: string | undefined): boolean {
+function isOver({ kind }: Workload, object: JsonObject, controller: Controller | undefined): boolean {
   if (kind === "Pod") return ["Succeeded", "Failed"].includes(text(object, "status", "phase") ?? "");
   if (kind === "ReplicaSet" || kind === "ReplicationController")
     return controller !== undefined && member(object, "spec", "replicas") === 0;
@@ -62,8 +71,8 @@ function isOver({ kind }: Workload, object: JsonObject, controller: string | und
 
 /**
  * What is to be judged of a cluster: every image of every object that is not over, as admission would judge the object. Objects
- * are grouped under their topmost controller, as far as controllers are among the objects and not over themselves. Those of one
- * controller that differ in nothing but their names, as the Pods of a ReplicaSet do, are one question.
+ * are grouped under their topmost controller, whatever kind that is of. Those of one controller that differ in nothing but their
+ * names, as the Pods of a ReplicaSet do, are one question.
  */
 export function subjectsOf(
   objects: readonly RunningObject[],
@@ -72,12 +81,12 @@ export function subjectsOf(
   const byUid = new Map(objects.map((object) => [object.uid, object]));
   const questions = new Map<string, DiffSubject & { readonly group: SubjectGroup }>();
   for (const object of objects.toSorted(inOrder)) {
-    const controllers = object.images.length === 0 ? [] : controllersOf(object, byUid);
-    const of = labelOf(controllers.at(-1) ?? object);
+    if (object.images.length === 0) continue;
+    const { known, top, depth } = controllersOf(object, byUid);
     const context = contextOf(object, namespaceLabels?.get(object.namespace));
     for (const image of object.images) {
-      const group = { of, image: nameAbove(image, controllers), depth: controllers.length };
-      const who = controllers.length === 0 ? object.uid : group;
+      const group = { of: top, image: nameAbove(image, known), depth };
+      const who = depth === 0 ? object.uid : group;
       const key = JSON.stringify([who, image, { ...context, name: "" }]);
       const before = questions.get(key);
       const objects = (before?.group.objects ?? 0) + 1;
@@ -87,19 +96,24 @@ export function subjectsOf(
   return [...questions.values()];
 }
 
-/** Nearest first. An object can claim any controller, itself too. */
-function controllersOf(object: RunningObject, byUid: ReadonlyMap<string, RunningObject>): readonly RunningObject[] {
-  const seen = new Set<RunningObject | undefined>([object]);
-  const found: RunningObject[] = [];
-  for (let at = above(object, byUid); at !== undefined && !seen.has(at); at = above(at, byUid)) {
-    seen.add(at);
-    if (at.images.length > 0) found.push(at);
+/** The controllers of an object that are objects themselves, nearest first; what the topmost of all is called, and how many they are. */
+function controllersOf(object: RunningObject, byUid: ReadonlyMap<string, RunningObject>) {
+  // An object can claim any controller, itself too.
+  const known = new Set<RunningObject>([object]);
+  let at = object;
+  for (let { controller } = object; controller !== undefined; controller = at.controller) {
+    const next = byUid.get(controller.uid);
+    if (next === undefined)
+      return {
+        known: [...known].slice(1),
+        top: `${controller.kind} ${at.namespace}/${controller.name}`,
+        depth: known.size,
+      };
+    if (known.has(next)) break;
+    known.add(next);
+    at = next;
   }
-  return found;
-}
-
-function above({ controller }: RunningObject, byUid: ReadonlyMap<string, RunningObject>): RunningObject | undefined {
-  return controller === undefined ? undefined : byUid.get(controller);
+  return { known: [...known].slice(1), top: labelOf(at), depth: known.size - 1 };
 }
 
 function contextOf(

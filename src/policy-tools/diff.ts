@@ -108,10 +108,15 @@ function changeOf(old: Verdict, next: Verdict): Change {
   return old.outcome === "deny" ? "admitted" : "changed";
 }
 
-/** A denial for want of an answer says nothing about the policies. */
-function isUnknown({ status }: Verdict): boolean {
-  return status === "unavailable";
+/** A denial for want of an answer says nothing about the policies; one by a policy that cannot be judged by is its own. */
+function isUnknown(verdict: Verdict): boolean {
+  if (verdict.status !== "unavailable") return false;
+  return findingsByWeight(verdict).some(
+    ({ finding: { code, category } }) => category !== "untrusted" && category !== "usage" && !refusals.has(code),
+  );
 }
+
+const refusals: ReadonlySet<string> = new Set<keyof typeof errorCodes>(["POLICY_UNUSABLE", "POLICY_NOT_EVALUABLE"]);
 
 const gravity: readonly Outcome[] = ["allow", "warn", "deny"];
 

@@ -19,7 +19,8 @@ interface Made {
 
 /** As the API server lists it: items of a list name no kind. */
 function read({ kind, name, by, images = ["app:1"], labels = {}, replicas, status }: Made): RunningObject {
-  const ownerReferences = by === undefined ? [] : [{ uid: "other" }, { uid: by, controller: true }];
+  const ownerReferences =
+    by === undefined ? [] : [{ uid: "other" }, { uid: by, kind: "Rollout", name: by, controller: true }];
   const {
     apiVersion: _,
     kind: __,
@@ -111,8 +112,28 @@ describe("what runs", () => {
       ),
     ).toEqual([
       ["app:2", "Deployment prod/web", "Deployment prod/web", "app:2", 0, 1],
-      ["app:1", "Pod prod/web-1-a", "Deployment prod/web", "app:1", 1, 1],
+      ["app:1", "Pod prod/web-1-a", "Deployment prod/web", "app:1", 2, 1],
     ]);
+  });
+
+  test("is grouped under a controller of any kind, but not under the node that runs it", () => {
+    expect(
+      told(
+        { kind: "ReplicaSet", name: "web-1", by: "web" },
+        { kind: "Pod", name: "web-1-a", by: "web-1" },
+        { kind: "Pod", name: "web-1-b", by: "web-1" },
+      ),
+    ).toEqual([
+      ["app:1", "Pod prod/web-1-a", "Rollout prod/web", "app:1", 2, 2],
+      ["app:1", "ReplicaSet prod/web-1", "Rollout prod/web", "app:1", 1, 1],
+    ]);
+    const metadata = {
+      namespace: "prod",
+      name: "proxy",
+      ownerReferences: [{ uid: "n", kind: "Node", controller: true }],
+    };
+    const [mirror] = subjectsOf([readRunning(kindOf("Pod"), { metadata, spec: podSpec("app:1") })]);
+    expect(mirror?.group).toMatchObject({ of: "Pod prod/proxy", depth: 0 });
   });
 
   test.each([

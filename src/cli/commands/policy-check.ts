@@ -64,8 +64,7 @@ export const command = defineCommand({
 function linesOfObject(state: ObjectState): readonly CheckLine[] {
   const place = objectTitle(state);
   return state.problems.map((problem): CheckLine => {
-    const message = `${problem}, so that ${effectOf(state)}`;
-    return { level: "error", code: "POLICY_UNUSABLE", place, message };
+    return { level: "error", code: "POLICY_UNUSABLE", place, message: `${effectOf(state)}: ${problem}` };
   });
 }
 
