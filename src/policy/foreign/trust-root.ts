@@ -4,7 +4,7 @@ import { algorithmOf } from "../../crypto/public-key.ts";
 import type { Certificate } from "../../crypto/x509.ts";
 import { parseCertificates } from "../../crypto/x509-pem.ts";
 import { asTrustError, TrustError } from "../../errors.ts";
-import { defaultTrustRoot } from "../../trust/embedded.ts";
+import { defaultTrustRoot, knownRepository } from "../../trust/embedded.ts";
 import { parseTrustRoot } from "../../trust/parse.ts";
 import { unfetchedRoot } from "../../trust/tuf-source.ts";
 import type { Path, SourceDocument } from "../document.ts";
@@ -59,12 +59,16 @@ export function foreignRoot(document: SourceDocument): ParsedPolicies {
   }
 
   function warn(field: string, why: string): ParsedPolicies {
+    // What everybody knows by that name is not what the policies mean.
+    const isKnown = knownRepository(name) !== undefined;
+    const nowhere = { name, mirror: "a repository that can be read", id: name, target: "", root: "" };
     const warning = {
       place: document.placeOfKey(["spec", field]),
       what: `spec.${field}: ${why}; authorities that refer to ${name} are satisfied by nothing`,
-      expected: `a root of that name beside it: trust root add ${name}`,
+      expected: isKnown ? "trustedRootJSON, or another name" : `a root of that name beside it: trust root add ${name}`,
     };
-    return { policies: [], problems: [], warnings: [warning] };
+    const roots = isKnown ? [{ root: unfetchedRoot(nowhere), place, isForeign: true as const }] : [];
+    return { policies: [], roots, problems: [], warnings: [warning] };
   }
 }
 

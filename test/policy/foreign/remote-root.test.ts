@@ -1,11 +1,17 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { importPolicies } from "../../../src/policy/import/import.ts";
-import { parsePolicyDocument } from "../../../src/policy/parse.ts";
+import { namedRoots, openingRoots } from "../../../src/policy/opening-roots.ts";
+import { parsePolicies, parsePolicyDocument } from "../../../src/policy/parse.ts";
+import { parseTrustRoot } from "../../../src/trust/parse.ts";
+import { imagePolicy } from "../../support/foreign.ts";
 import { createTufRepository } from "../../support/tuf-repository.ts";
 
 const { root: rootJson } = createTufRepository();
 const root = Buffer.from(rootJson).toString("base64");
+const trustedRoot = readFileSync(join(import.meta.dirname, "../../fixtures/sigstore/trusted_root.json"));
 const mirror = "https://tuf.example.com/repository";
 
 const trustRoot = (remote: object, name = "acme") => ({
@@ -51,6 +57,18 @@ describe("a TrustRoot with a remote repository", () => {
     expect(tuf).toBeUndefined();
     expect(warnings).toEqual([expect.stringMatching(words)]);
     expect(warnings.join()).not.toContain("hunter2");
+  });
+
+  it("called like a root that everybody knows is never taken for that one", async () => {
+    const authority = { keyless: { trustRootRef: "github", identities: [{ issuer: "i", subject: "s" }] } };
+    const policy = { ...imagePolicy({ authorities: [authority] }) };
+    const text = [trustRoot({ mirror: "http://tuf.example.com" }, "github"), policy].map((one) => JSON.stringify(one));
+    const known = parseTrustRoot(trustedRoot, { name: "github", source: { kind: "file" } });
+    const parsed = await parsePolicies(text.join("\n---\n"), "all.yaml", {});
+    const opening = openingRoots(namedRoots(parsed.roots ?? []), async () => known);
+    expect((await opening.openForeignRoot("github")).source.kind).toBe("unfetched");
+    expect((await opening.openRoot("github")).source.kind).toBe("file");
+    expect(parsed.warnings?.[0]?.what).toContain("not reached over HTTPS");
   });
 
   it("is imported as a native one, where that can say it", async () => {
