@@ -36,7 +36,15 @@ export interface Answer {
 export interface AnswerDeps {
   readonly verifier: Verifier;
   readonly settings: AdmissionSettings;
+  /** Absent: nothing is known of namespaces but their names. */
+  readonly namespaceLabels?: NamespaceLabels | undefined;
 }
+
+/** The labels of a namespace; undefined where they cannot be had within that many milliseconds. Never throws. */
+export type NamespaceLabels = (
+  namespace: string,
+  budget: number,
+) => Promise<Readonly<Record<string, string>> | undefined>;
 
 /** Reads a body as far as it can be read and says what of it has to be verified; never throws. */
 export function prepare(bytes: Buffer): Prepared {
@@ -63,16 +71,22 @@ export async function answer(deps: AnswerDeps, route: Route, prepared: Prepared,
   const { scope, request } = prepared;
   if ("error" in scope) return refusal(scope.error);
   if (scope.pass !== undefined) return pass(scope.pass);
+  const started = performance.now();
+  const namespace = request?.namespace === "" ? undefined : request?.namespace;
+  // Who does not know them has still to find and check signatures.
+  const namespaceLabels = namespace === undefined ? undefined : await deps.namespaceLabels?.(namespace, budget / 2);
   const object: ObjectContext = {
     apiGroup: scope.workload.group,
     resource: scope.workload.resource,
-    namespace: request?.namespace === "" ? undefined : request?.namespace,
+    namespace,
+    ...(namespaceLabels === undefined ? {} : { namespaceLabels }),
     labels: scope.labels,
     name: request?.name === "" ? undefined : request?.name,
     kind: request?.kind.kind,
   };
   const images = scope.images.map(({ image }) => image);
-  const verdicts = await verifyImages({ verifier: deps.verifier, images, object, budget });
+  const left = budget - (performance.now() - started);
+  const verdicts = await verifyImages({ verifier: deps.verifier, images, object, budget: left });
   return decide({
     route,
     images: scope.images,

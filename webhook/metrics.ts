@@ -12,6 +12,11 @@ export interface Metrics {
   registryRequest(outcome: string): void;
   policiesLoaded(count: number, at: number): void;
   policiesFailed(): void;
+  /** Policy objects of the cluster: how many of a kind are in force as they are written, and how many are not. */
+  policyObjects(kind: string, inForce: number, unusable: number): void;
+  /** When the API server was last heard of a kind, milliseconds since 1970. */
+  clusterSeen(kind: string, at: number): void;
+  clusterFailed(): void;
   /** When the serving certificate expires, milliseconds since 1970. */
   certificateExpires(at: number): void;
   /** The Prometheus text format. */
@@ -66,6 +71,23 @@ export function createMetrics(options: { readonly processMetrics?: boolean } = {
     help: "Changed policies that could not be loaded; the last good ones stayed in force",
     registers,
   });
+  const objects = new Gauge({
+    name: "trust_policy_objects",
+    help: "Policy objects of the cluster; unusable: it refuses what it matches, or allows nothing, and its status says why",
+    labelNames: ["kind", "state"],
+    registers,
+  });
+  const seen = new Gauge({
+    name: "trust_cluster_watch_last_seen_timestamp_seconds",
+    help: "When the API server last said what there is of a kind; the policies known by then stay in force",
+    labelNames: ["kind"],
+    registers,
+  });
+  const troubles = new Counter({
+    name: "trust_cluster_watch_failures_total",
+    help: "Lists and watches of the API server that failed",
+    registers,
+  });
   const expires = new Gauge({
     name: "trust_certificate_expiry_timestamp_seconds",
     help: "When the serving certificate expires",
@@ -87,6 +109,12 @@ export function createMetrics(options: { readonly processMetrics?: boolean } = {
       loadedAt.set(at / 1000);
     },
     policiesFailed: () => failures.inc(),
+    policyObjects(kind, inForce, unusable) {
+      objects.set({ kind, state: "in_force" }, inForce);
+      objects.set({ kind, state: "unusable" }, unusable);
+    },
+    clusterSeen: (kind, at) => seen.set({ kind }, at / 1000),
+    clusterFailed: () => troubles.inc(),
     certificateExpires: (at) => expires.set(at / 1000),
     render: () => registry.metrics(),
     contentType: registry.contentType,

@@ -1,10 +1,12 @@
 import type { AddressInfo } from "node:net";
 import { networkInterfaces } from "node:os";
 import {
+  type Cluster,
   createHttpRegistry,
   createVerifier,
   type HighWaterMarks,
   type HttpRegistryOptions,
+  type OpenedRoots,
   type PolicyWatchOptions,
   type RequestEvent,
   TrustError,
@@ -27,7 +29,12 @@ export interface WebhookOptions {
   readonly tlsKey?: string | undefined;
   /** DNS names and IP addresses of a self-made certificate, beside {@link defaultHosts}. */
   readonly hosts?: readonly string[] | undefined;
+  /** Files and folders; none where the policies are in the cluster alone. */
   readonly policyPaths: readonly string[];
+  /** Whose policy objects and namespaces are followed; closed with the webhook. */
+  readonly cluster?: Cluster | undefined;
+  /** Ends a start that waits for the cluster. */
+  readonly signal?: AbortSignal | undefined;
   /** Relative policy paths start here. */
   readonly cwd: string;
   /** Opens trust roots that policies name and do not write out. */
@@ -47,6 +54,8 @@ export interface WebhookOptions {
 
 export interface RunningWebhook {
   readonly url: string;
+  /** The trust roots that the policies in force name. */
+  roots(): OpenedRoots;
   /**
    * Says not ready, finishes what is being answered (for at most `timeout` milliseconds, 25 000 if not given), and stops.
    * `delay`: how long to go on serving first, while others learn that it is not ready.
@@ -59,8 +68,9 @@ export const defaultHosts: readonly string[] = ["localhost", "127.0.0.1", "::1",
 
 /**
  * Starts the webhook; resolves when it answers. Policies and certificates are followed while it runs: what is changed
- * and good takes effect, what is not is logged and the last good one stays. Throws where the first policies do not load
- * (`POLICY_INVALID`, `POLICY_NOT_FOUND`), the errors of `openCertificates`, and `CONFIG_INVALID` where it cannot listen.
+ * and good takes effect, what is not is logged and the last good one stays. With a cluster it does not listen before all of
+ * its policies are known. Throws where the first policies do not load (`POLICY_INVALID`, `POLICY_NOT_FOUND`), the errors of
+ * `openCertificates`, `CONFIG_INVALID` where it cannot listen, and `CLUSTER_UNREACHABLE` after the signal.
  */
 export async function startWebhook(options: WebhookOptions): Promise<RunningWebhook> {
   const { log, settings, now } = options;
@@ -70,26 +80,21 @@ export async function startWebhook(options: WebhookOptions): Promise<RunningWebh
   const hosts = [...new Set([...defaultHosts, ...(options.hosts ?? [])])];
   const source = openCertificates({ ...options, hosts });
   const first = await source();
-  const policies = await followPolicies({
-    paths: options.policyPaths,
-    cwd: options.cwd,
-    openRoot: options.openRoot,
-    rootFile: options.rootFile,
-    metrics,
-    log,
-    now,
-  });
+  const policies = await followPolicies({ ...options, paths: options.policyPaths, metrics });
   const registry = createHttpRegistry({ ...options.registry, allowAddress, onRequest: countRequests(metrics) });
   const { highWaterMarks } = options;
   const verifier = createVerifier({ registry, policies: policies.current, settings, highWaterMarks, now });
   let notReady: string | undefined;
-  const app = buildApp({ verifier, settings, metrics, log, https: first, notReady: () => notReady });
+  const { namespaceLabels } = policies;
+  const notReadyNow = () => notReady;
+  const app = buildApp({ verifier, settings, namespaceLabels, metrics, log, https: first, notReady: notReadyNow });
   const certificate = followCertificate({ source, first, server: app.server, metrics, log });
   const stop = async () => {
-    policies.close();
     certificate.close();
     await app.close();
+    policies.close();
     registry.close();
+    options.cluster?.close();
   };
   await app.listen({ port: address.port, host: address.host ?? anyHost() }).catch(async (cause: unknown) => {
     await stop();
@@ -103,6 +108,7 @@ export async function startWebhook(options: WebhookOptions): Promise<RunningWebh
   log.info({ url, policies: policies.current().policies.length }, "webhook started");
   return {
     url,
+    roots: policies.roots,
     async close({ delay = 0, timeout = 25_000 } = {}) {
       notReady = "shutting down";
       await pause(delay);

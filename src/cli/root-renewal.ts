@@ -19,7 +19,7 @@ export interface RootRenewal {
   readonly every: number;
   readonly web: WebSettings;
   readonly log: RenewalLog;
-  /** The roots in use by name; those of policy documents by their id, with the repository that they come from. */
+  /** The roots in use now, by name; those of policy documents by their id, with the repository that they come from. */
   readonly roots: () => ReadonlyMap<string, TufSource | undefined>;
 }
 
@@ -39,7 +39,9 @@ export async function renewRoots(context: CommandContext, renewal: RootRenewal, 
   const first = performance.now() + Math.min(every, firstWithin) * Math.random();
   const due = new Map<string, number>();
   while (await pause(Math.min(every, tick), signal)) {
-    for (const [name, tuf] of [...renewal.roots()]) {
+    const roots = renewal.roots();
+    for (const name of due.keys()) if (!roots.has(name)) due.delete(name);
+    for (const [name, tuf] of roots) {
       const at = due.get(name) ?? ((await isMissing(context, tuf)) ? 0 : first);
       due.set(name, at);
       if (performance.now() < at) continue;

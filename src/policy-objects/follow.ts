@@ -92,7 +92,10 @@ export function followPolicyObjects(options: PolicyObjectsOptions): PolicyObject
     secrets.end();
     roots.sweep();
     if (signal.aborted) return;
-    current = { set, objects: listed.flatMap((each, index) => withState(each, states[index])) };
+    current = {
+      set: sameSet(current?.set, set),
+      objects: listed.flatMap((each, index) => withState(each, states[index])),
+    };
     options.onChange(current);
     first.resolve(true);
   };
@@ -150,6 +153,13 @@ function asWritten({ metadata, status: _, ...rest }: ListedObject["object"]): Js
     ...rest,
     metadata: { name, ...(namespace === undefined ? {} : { namespace }), uid, resourceVersion: version },
   };
+}
+
+/** The one before where nothing of it is another: what is known of a set hangs on it. */
+function sameSet(before: PolicySet | undefined, after: PolicySet): PolicySet {
+  if (before?.revision !== after.revision) return after;
+  const [old, now] = [before, after].map(({ policies, exceptions = [] }) => [...policies, ...exceptions]);
+  return old?.length === now?.length && old?.every((item, index) => item === now?.[index]) ? before : after;
 }
 
 function withState({ resource, object }: ListedObject, state: StatedObject["state"] | undefined): StatedObject[] {

@@ -124,7 +124,7 @@ function start({ onChange, onTrouble, ...options }: SecretSourceOptions, named: 
     resource: secretResource,
     query: { namespace, fieldSelector: `metadata.name=${name}` },
     onChange(secrets) {
-      const [secret] = secrets.values();
+      const secret = secrets.get(`${namespace}/${name}`);
       state.value = (secret && texts.get(secret)) ?? entryOf(named, undefined);
       delete state.trouble;
       resolve();

@@ -1,12 +1,14 @@
+import { TrustError } from "../../errors.ts";
 import { defaultSettings, type VerifierSettings } from "../../policy/settings.ts";
 import { policyRootPath, storedRootPath } from "../../trust/open.ts";
 import { isRootName } from "../../trust/stored-root.ts";
-import type { TufSource } from "../../trust/tuf-source.ts";
 import { ageOptions, agesOf } from "../ages.ts";
+import { clusterOptions, openClusterOf } from "../cluster.ts";
 import { defineCommand } from "../command.ts";
 import { durationFlag } from "../durations.ts";
 import { openTrustedRoot } from "../identity-options.ts";
 import { openState, policyOptions } from "../policies.ts";
+import { isCluster } from "../policy-paths.ts";
 import { connectionOf, registryOptions } from "../registry.ts";
 import { renewRoots } from "../root-renewal.ts";
 import { serverOptions, serveUntilStopped } from "../serve.ts";
@@ -18,10 +20,15 @@ export const command = defineCommand({
   description:
     "Serves /validate and /mutate for admission.k8s.io/v1 AdmissionReviews over HTTPS, and /healthz, /readyz and " +
     "/metrics. The first line on standard output says where it listens. --cert-dir holds ca.crt, tls.crt and tls.key, " +
-    "or receives a certificate made at the first start. Policies and certificates are followed while it runs. SIGTERM " +
-    "lets reviews under way finish and ends with 0.",
+    "or receives a certificate made at the first start. Policies and certificates are followed while it runs. With " +
+    "--cluster the policies of the cluster count, and those of files as well; nothing is answered before all of them are " +
+    "known. SIGTERM lets reviews under way finish and ends with 0.",
   examples: [
     { about: "With a certificate of its own", command: "trust webhook serve --policy policies/ --cert-dir certs/" },
+    {
+      about: "In a cluster, with the policies that it holds",
+      command: "trust webhook serve --cluster --cert-dir certs/",
+    },
     {
       about: "With a given certificate, on another port",
       command: "trust webhook serve --policy policies/ --listen :9443 --tls-cert tls.crt --tls-key tls.key",
@@ -29,7 +36,12 @@ export const command = defineCommand({
   ],
   arguments: {},
   options: {
-    policy: { ...policyOptions.policy, summary: "policy file, or folder of policies", required: true },
+    policy: { ...policyOptions.policy, summary: "policy file, or folder of policies" },
+    cluster: {
+      summary:
+        "follow the policies, trust roots, exceptions and namespaces of the cluster, and Secrets that policies name",
+    },
+    ...clusterOptions,
     "no-match": policyOptions["no-match"],
     state: policyOptions.state,
     ...serverOptions,
@@ -70,6 +82,7 @@ export const command = defineCommand({
     const { startWebhook } = await import("../../../webhook/server.ts");
     const { createLog } = await import("../log.ts");
     const { io } = context;
+    checkSources(options);
     const path = (name: string | undefined) => (name === undefined ? undefined : context.resolvePath(name));
     const settings: VerifierSettings = {
       ...defaultSettings,
@@ -84,19 +97,18 @@ export const command = defineCommand({
     const every = durationFlag("--renew-roots", options["renew-roots"]) ?? 0;
     const state = await openState(context, options.state);
     const roots = trustRootContext(context);
-    const used = new Map<string, TufSource | undefined>();
-    const server = await startWebhook({
+    const cluster = followsCluster(options) ? await openClusterOf(context, options) : undefined;
+    const starting = startWebhook({
       listen: options.listen,
       certDir: path(options["cert-dir"]),
       tlsCert: path(options["tls-cert"]),
       tlsKey: path(options["tls-key"]),
       hosts: options["cert-host"],
-      policyPaths: options.policy,
+      policyPaths: options.policy.filter((named) => !isCluster(named)),
       cwd: io.folder,
-      async openRoot(name, tuf) {
-        used.set(name, tuf);
-        return openTrustedRoot(context, name, tuf);
-      },
+      cluster,
+      signal: io.signal,
+      openRoot: (name, tuf) => openTrustedRoot(context, name, tuf),
       rootFile(name, tuf) {
         if (tuf !== undefined) return policyRootPath(roots.folder, tuf);
         return isRootName(name) ? storedRootPath(roots.folder, name) : context.resolvePath(name);
@@ -108,10 +120,42 @@ export const command = defineCommand({
       now: io.now,
       processMetrics: true,
     });
+    const server = await starting.catch((error: unknown) => {
+      cluster?.close();
+      // Told to stop while it waited for the cluster: that is a good end.
+      if (io.signal.aborted) return undefined;
+      throw error;
+    });
+    if (server === undefined) return 0;
     if (every > 0) {
       const web = await webSettings(context, undefined);
-      void renewRoots(context, { every, web, log, roots: () => used }, io.signal);
+      void renewRoots(context, { every, web, log, roots: server.roots }, io.signal);
     }
     return serveUntilStopped(context, server);
   },
 });
+
+interface SourceFlags {
+  readonly policy: readonly string[];
+  readonly cluster: boolean;
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+}
+
+/** As the flag says, or as other commands name the cluster among policies. */
+function followsCluster({ policy, cluster }: Pick<SourceFlags, "policy" | "cluster">): boolean {
+  return cluster || policy.some(isCluster);
+}
+
+function checkSources({ policy, cluster, kubeconfig, context }: SourceFlags): void {
+  if (policy.length === 0 && !cluster)
+    throw new TrustError("USAGE", "say where the policies are", {
+      expected: "--policy PATH, --cluster, or both",
+      found: "neither",
+    });
+  const needless = Object.entries({ "--kubeconfig": kubeconfig, "--context": context }).find(([, value]) => value);
+  if (needless !== undefined && !followsCluster({ policy, cluster }))
+    throw new TrustError("USAGE", `${needless[0]} means nothing without --cluster`, {
+      expected: "--cluster beside it",
+    });
+}

@@ -1,0 +1,44 @@
+import type { StatedObject } from "../src/index.ts";
+import type { Log } from "./log.ts";
+
+const maxLines = 10;
+const maxLine = 500;
+
+/** Tells of policy objects that cannot be used, of warnings about others, and of those that are well again; each once. */
+export function createObjectLog(log: Log): (objects: readonly StatedObject[]) => void {
+  const told = new Map<string, string>();
+  return (objects) => {
+    const seen = new Set<string>();
+    for (const stated of objects) {
+      const { uid } = stated.object.metadata;
+      seen.add(uid);
+      const news = newsOf(stated);
+      const before = told.get(uid);
+      if (news === before) continue;
+      if (news === undefined) told.delete(uid);
+      else told.set(uid, news);
+      tell(log, stated, before);
+    }
+    for (const uid of told.keys()) if (!seen.has(uid)) told.delete(uid);
+  };
+}
+
+/** What is to be told of an object; undefined where all is well. */
+function newsOf({ object, state: { usable, problems, warnings } }: StatedObject): string | undefined {
+  if (usable && warnings.length === 0) return undefined;
+  return JSON.stringify([usable, object.metadata.generation, problems, warnings]);
+}
+
+function tell(log: Log, { state }: StatedObject, before: string | undefined): void {
+  const { object, usable, problems, warnings } = state;
+  const fields = { kind: object.kind, name: object.name, namespace: object.namespace };
+  if (!usable)
+    log.error({ ...fields, problems: shortened(problems) }, "policy object unusable: it refuses what it matches");
+  else if (before?.startsWith("[false")) log.info({ ...fields }, "policy object in force again");
+  if (usable && warnings.length > 0) log.warn({ ...fields, warnings: shortened(warnings) }, "policy warning");
+}
+
+function shortened(lines: readonly string[]): readonly string[] {
+  const told = lines.slice(0, maxLines).map((line) => line.slice(0, maxLine));
+  return lines.length > maxLines ? [...told, `and ${lines.length - maxLines} more`] : told;
+}
