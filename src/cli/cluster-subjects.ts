@@ -44,14 +44,17 @@ export async function readClusterSubjects(
   const progress = createProgress(context, "listing", workloads.length * places.length);
   const labels = new Map<string, Labels>();
   const running: RunningObject[] = [];
-  for (const place of places) {
-    for (const [name, own] of await readNamespaces(reading, place, needsNamespaceLabels)) labels.set(name, own);
-    for (const workload of workloads) {
-      running.push(...(await readWorkloads(reading, workload, place)));
-      progress.step(`${workload.resource}${place === undefined ? "" : ` of ${place}`}`);
+  try {
+    for (const place of places) {
+      for (const [name, own] of await readNamespaces(reading, place, needsNamespaceLabels)) labels.set(name, own);
+      for (const workload of workloads) {
+        running.push(...(await readWorkloads(reading, workload, place)));
+        progress.step(`${workload.resource}${place === undefined ? "" : ` of ${place}`}`);
+      }
     }
+  } finally {
+    progress.clear();
   }
-  progress.clear();
   const subjects = subjectsOf(running, needsNamespaceLabels ? labels : undefined);
   return { subjects, errors: [...missingRights(cluster.server, reading.denials), ...reading.errors] };
 }
