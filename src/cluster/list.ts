@@ -135,7 +135,7 @@ export async function readObject(
   intent: Intent,
   maxBytes: number,
 ): Promise<JsonObject> {
-  if (answer.status !== 200) throw await readRefusal(sender, answer, intent);
+  if (answer.status !== 200 && answer.status !== 201) throw await readRefusal(sender, answer, intent);
   return parsed(sender, intent, await readAll(sender, answer, intent, maxBytes));
 }
 

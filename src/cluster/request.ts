@@ -102,7 +102,13 @@ interface Context {
   readonly userAgent: string;
 }
 
-async function exchange(context: Context, request: ApiRequest, identity: Identity, agent: Agent): Promise<ApiAnswer> {
+async function exchange(
+  context: Context,
+  request: ApiRequest,
+  identity: Identity,
+  agent: Agent,
+  isSecond = false,
+): Promise<ApiAnswer> {
   const { server, timeouts } = context;
   const { body, intent, signal } = request;
   const sent = start(context, request, identity, agent);
@@ -131,10 +137,18 @@ async function exchange(context: Context, request: ApiRequest, identity: Identit
   } catch (error) {
     signal?.removeEventListener("abort", abort);
     sent.destroy();
+    if (!isSecond && failure === undefined && isStale(sent, error))
+      return exchange(context, request, identity, agent, true);
     throw errorOf(error);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Whether a connection that was kept was closed by the other end as it was used again: nothing says that it is away. */
+function isStale(sent: ClientRequest, error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return sent.reusedSocket && sent.method === "GET" && (code === "ECONNRESET" || code === "EPIPE");
 }
 
 function start({ access, userAgent }: Context, request: ApiRequest, identity: Identity, agent: Agent): ClientRequest {

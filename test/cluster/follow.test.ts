@@ -71,6 +71,9 @@ const ends =
   (response: ServerResponse) =>
     response.end(texts.join(""));
 
+/** An answer that breaks off. */
+const breaksOff = (response: ServerResponse) => response.write("\n", () => response.destroy());
+
 type Answer = (response: ServerResponse) => unknown;
 
 function serveTurns(lists: readonly Answer[], watches: readonly Answer[]): Promise<TestApi> {
@@ -247,7 +250,7 @@ describe("trouble", () => {
       [
         answer(statusOf(403), 403),
         answer(statusOf(500), 500),
-        (response) => response.destroy(),
+        breaksOff,
         (response) => response.end("<html>"),
         answer(listOf([configMap("a", 3)], 5)),
       ],
@@ -267,7 +270,7 @@ describe("trouble", () => {
   test("later on takes nothing away", async () => {
     const api = await serveTurns(
       [answer(listOf([configMap("a", 3)], 5)), answer(statusOf(401), 401), answer(listOf([configMap("a", 3)], 5))],
-      [(response) => response.destroy(), holds],
+      [breaksOff, holds],
     );
     const { told, troubles, seen } = start(api);
     await until(() => seen() === 2);
@@ -311,17 +314,14 @@ describe("a kind that the server does not know", () => {
 
   test("keeps its objects for a while, as a server that starts may not know it yet", async () => {
     const known = answer(listOf([configMap("a", 3)], 5));
-    const api = await serveTurns([known, unknown, unknown, known], [(response) => response.destroy(), holds]);
+    const api = await serveTurns([known, unknown, unknown, known], [breaksOff, holds]);
     const { told, seen } = start(api, { lostKind: 60_000 });
     await until(() => seen() === 2);
     expect(told).toEqual(["prod/a@3"]);
   });
 
   test("loses its objects when it stays unknown", async () => {
-    const api = await serveTurns(
-      [answer(listOf([configMap("a", 3)], 5)), unknown],
-      [(response) => response.destroy(), holds],
-    );
+    const api = await serveTurns([answer(listOf([configMap("a", 3)], 5)), unknown], [breaksOff, holds]);
     const { told } = start(api);
     await until(() => told.length === 2);
     expect(told).toEqual(["prod/a@3", ""]);

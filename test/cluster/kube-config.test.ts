@@ -208,6 +208,18 @@ describe("the proxy", () => {
     expect((await access({ kubeconfig: kubeconfigOf({ server: "https://127.0.0.1:6443" }), env })).proxy).toEqual({});
   });
 
+  test.each([
+    ["10.96.0.1", "internal, 10.96.0.0/12", true],
+    ["10.112.0.1", "10.96.0.0/12", false],
+    ["[fd00::1]", "10.0.0.0/8,fd00::/8", true],
+    ["10.96.0.1", "10.96.0.0/99,fd00::/8,x/8", false],
+    ["api.example", "0.0.0.0/0", false],
+  ])("is none to %s where NO_PROXY has %s: %s", async (host, noProxy, none) => {
+    const options = { env: { HTTPS_PROXY: "http://proxy:1", NO_PROXY: noProxy } };
+    const { proxy } = await access({ ...options, kubeconfig: kubeconfigOf({ server: `https://${host}:6443` }) });
+    expect(Object.keys(proxy).length === 0).toBe(none);
+  });
+
   test("of a kind that is not spoken is refused", async () => {
     const kubeconfig = kubeconfigOf({ server: "https://there", "proxy-url": "socks5://other:1" });
     await expect(access({ kubeconfig })).rejects.toMatchObject({ code: "CLUSTER_CONFIG_INVALID" });

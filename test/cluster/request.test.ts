@@ -102,6 +102,18 @@ describe("the server", () => {
     expect(asked).toEqual([new URL(origin).host]);
   });
 
+  test("that closes a connection which was kept, as it is used again, is asked over another", async () => {
+    const sockets = new Set<unknown>();
+    const { cluster, requests } = await serveApi((request, response) => {
+      if (requests.length === 2) return request.socket.destroy();
+      sockets.add(request.socket);
+      return empty(request, response);
+    });
+    await cluster.list(configMaps);
+    expect(await cluster.list(configMaps)).toBeDefined();
+    expect([sockets.size, requests.length]).toEqual([2, 3]);
+  });
+
   test("keeps its connection, also after a status was written", async () => {
     const sockets = new Set<unknown>();
     const { cluster } = await serveApi((request, response) => {
