@@ -12,8 +12,8 @@ export interface OptionSpec {
   readonly choices?: readonly string[];
   readonly default?: string;
   readonly required?: true;
-  /** What the shell completes a value with; choices are completed by themselves. */
-  readonly completes?: "files" | "folders";
+  /** What the shell completes a value with; choices are completed by themselves. `policies`: files, and the word for the cluster. */
+  readonly completes?: "files" | "folders" | "policies";
 }
 
 /** A positional argument; the name it stands under, in upper case, is its placeholder. */
@@ -23,7 +23,7 @@ export interface ArgumentSpec {
   /** One or more. */
   readonly many?: true;
   readonly choices?: readonly string[];
-  readonly completes?: "files" | "folders";
+  readonly completes?: OptionSpec["completes"];
 }
 
 export interface Example {

@@ -25,7 +25,7 @@ export const policyOptions = {
     value: "PATH",
     summary: policyPaths,
     many: true,
-    completes: "files",
+    completes: "policies",
   },
   ...clusterOptions,
   "no-match": {

@@ -56,6 +56,8 @@ describe("in bash", () => {
     expect(offered("sign", "--key", "rel")).toEqual(["release.key"]);
     expect(offered("sign", "-k", "rel")).toEqual(["release.key"]);
     expect(offered("sign", "--expect-digest", "rel")).toEqual([]);
+    expect(offered("verify", "--policy", "")).toEqual(expect.arrayContaining(["release.key", "cluster"]));
+    expect(offered("policy", "diff", "clu")).toEqual(["cluster"]);
   });
 });
 

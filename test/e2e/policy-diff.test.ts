@@ -1,5 +1,6 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { formatPublicKey } from "../../src/crypto/public-key.ts";
 import { sigstoreBundle } from "../../src/formats/sigstore-bundle.ts";
@@ -8,7 +9,9 @@ import { signImage } from "../../src/sign.ts";
 import { runTrust } from "../support/cli.ts";
 import { describeKubernetes, type Kubernetes, startKubernetes } from "../support/kubernetes.ts";
 import { newSigner } from "../support/signers.ts";
+import { createWorld, trustedRootOf } from "../support/sigstore/world.ts";
 import { openStage, type Stage } from "../support/stage.ts";
+import { createTufRepository, writeRepository } from "../support/tuf-repository.ts";
 import { eventually } from "./eventually.ts";
 import { clusterPolicy, cronJob, deployment, type Manifest, namespace, pod } from "./objects.ts";
 import { crdFolder } from "./stage.ts";
@@ -156,6 +159,17 @@ describeKubernetes("what a change of policies changes in a cluster", () => {
     ]);
   });
 
+  it("is told whole to who has the rights that the guide names", async () => {
+    const guide = readFileSync(join(import.meta.dirname, "../../docs/policy-testing.md"), "utf8");
+    const [, role = ""] = /```yaml\n(apiVersion: rbac[\s\S]*?)```/.exec(guide) ?? [];
+    await done(["apply", "-f", "-"], { input: role });
+    await done(["create", "clusterrolebinding", "dora", "--clusterrole=trust-policy-diff", "--user=dora"]);
+    const diff = ["policy", "diff", "cluster", "next", "--against", "cluster"];
+    const kubeconfig = cluster.kubeconfigFor("dora");
+    expect(await trust(diff, kubeconfig)).toMatchObject({ code: 1, stderr: "" });
+    expect(await trust([...diff, "-n", "shop"], kubeconfig)).toMatchObject({ code: 1, stderr: "" });
+  });
+
   it("is unavailable where the cluster is, and a mistake where the context is", async () => {
     const diff = ["policy", "diff", "bob.json", "bob.json", "--against", "cluster"];
     const dead = JSON.stringify({
@@ -234,6 +248,24 @@ describeKubernetes("the policies of a cluster, in the place of files", () => {
       stdout: expect.stringContaining("1 newly denied"),
     });
     await done(["delete", "clustertrustpolicy", "broken"]);
+  });
+
+  it("have their roots fetched, as those of files", async () => {
+    const repository = createTufRepository();
+    repository.publish({ "trusted_root.json": JSON.stringify(trustedRootOf(createWorld())) });
+    writeRepository(repository.files, join(cluster.folder, "mirror"));
+    const tuf = { root: Buffer.from(repository.root).toString("base64"), mirror: "https://tuf.example.com" };
+    const update = (name: string) =>
+      trust(["root", "update", "--policy", name, "--mirror", pathToFileURL(join(cluster.folder, "mirror")).href]);
+    expect(await update("cluster")).toMatchObject({ code: 3, stderr: expect.stringContaining("TRUST_ROOT_NOT_FOUND") });
+    await apply({
+      apiVersion: "imagetrust.dev/v1alpha1",
+      kind: "TrustRoot",
+      metadata: { name: "acme" },
+      spec: { tuf },
+    });
+    expect(await update("cluster")).toMatchObject({ code: 0, stdout: expect.stringContaining("updated  acme") });
+    await done(["delete", "trustroot.imagetrust.dev", "acme"]);
   });
 
   it("may be none at all, which is said", async () => {

@@ -35,7 +35,7 @@ export const command = defineCommand({
     { about: "What the cluster has", command: "trust policy check cluster" },
     { about: "For a script", command: "trust policy check policies/ --output json" },
   ],
-  arguments: { path: { summary: policyPaths, many: true, completes: "files" } },
+  arguments: { path: { summary: policyPaths, many: true, completes: "policies" } },
   options: { strict: { summary: "fail on warnings, with exit code 1" }, ...clusterOptions },
   async run(context, { path: paths }, { strict, ...flags }) {
     const { io, output } = context;

@@ -48,8 +48,8 @@ export const command = defineCommand({
     },
   ],
   arguments: {
-    old: { summary: `policies as they are: ${policyPaths}`, completes: "files" },
-    new: { summary: "policies as they would be: the same", completes: "files" },
+    old: { summary: `policies as they are: ${policyPaths}`, completes: "policies" },
+    new: { summary: "policies as they would be: the same", completes: "policies" },
   },
   options: {
     against: {
@@ -58,7 +58,7 @@ export const command = defineCommand({
       summary:
         "cluster: what runs there; or manifests (file, folder, - for standard input), a list of images (.txt), evidence (.evidence.json)",
       many: true,
-      completes: "files",
+      completes: "policies",
     },
     image: { value: "IMAGE", summary: "an image to judge without an object", many: true },
     evidence: {

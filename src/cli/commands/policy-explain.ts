@@ -42,7 +42,7 @@ export const command = defineCommand({
       summary: policyPaths,
       many: true,
       required: true,
-      completes: "files",
+      completes: "policies",
     },
     object: {
       value: "FILE",

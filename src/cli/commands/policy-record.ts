@@ -41,7 +41,7 @@ export const command = defineCommand({
       value: "PATH",
       summary: "policies that say where else evidence is: mirrors, places of signatures; a file, a folder, or cluster",
       many: true,
-      completes: "files",
+      completes: "policies",
     },
     ...clusterOptions,
     ...signatureRepositoryOption,

@@ -5,8 +5,9 @@ import type { StoredRoot } from "../../trust/stored-root.ts";
 import { checkRootName } from "../../trust/stored-root.ts";
 import type { TufSource } from "../../trust/tuf-source.ts";
 import type { WebSettings } from "../../trust/tuf-web.ts";
+import { type ClusterFlags, clusterOptions } from "../cluster.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
-import { openTrustedRoot } from "../identity-options.ts";
+import { lazyCluster, readPolicyPaths } from "../policy-paths.ts";
 import { formatFinding, paint, plain } from "../print.ts";
 import { createResults } from "../results.ts";
 import { mirrorOptions, rootNames, storePolicyRoot, storeRoot, trustRootContext, webSettings } from "../trust-roots.ts";
@@ -43,14 +44,16 @@ export const command = defineCommand({
     policy: {
       short: "p",
       value: "PATH",
-      summary: "the roots of TrustRoot documents with spec.tuf in this policy file or folder, instead",
+      summary:
+        "the roots of TrustRoot documents with spec.tuf in this policy file or folder, or in the cluster, instead",
       many: true,
-      completes: "files",
+      completes: "policies",
     },
+    ...clusterOptions,
     mirror: { value: "URL", summary: "read this mirror instead, this time: https://… or file:///FOLDER" },
     ...mirrorOptions,
   },
-  async run(context, { name }, { policy, mirror, "ca-file": caFile }) {
+  async run(context, { name }, { policy, mirror, "ca-file": caFile, ...flags }) {
     if (name !== undefined && policy.length > 0)
       throw new TrustError("USAGE", "a name and --policy each say what to update", { expected: "one of them" });
     const roots = { ...trustRootContext(context), mirror, web: await webSettings(context, caFile) };
@@ -60,7 +63,8 @@ export const command = defineCommand({
       results.end();
       return 0;
     }
-    const updates = policy.length > 0 ? await ofPolicies(context, roots, policy) : await ofUser(context, roots);
+    const updates =
+      policy.length > 0 ? await ofPolicies(context, roots, { policy, ...flags }) : await ofUser(context, roots);
     const all: Updated[] = [];
     for (const [index, { name: each, update }] of updates.entries()) {
       const updated = await update().catch((error: unknown): Updated => {
@@ -85,10 +89,15 @@ async function ofUser(context: CommandContext, roots: Roots): Promise<readonly U
 }
 
 /** The roots that policies write as TUF repositories, whether or not an authority refers to them. */
-async function ofPolicies(context: CommandContext, roots: Roots, paths: readonly string[]): Promise<readonly Update[]> {
-  const { loadPolicies } = await import("../../policy/load.ts");
-  const open = (name: string, tuf?: TufSource) => openTrustedRoot(context, name, tuf);
-  const { tufRoots = [] } = await loadPolicies(paths, context.io.folder, open);
+async function ofPolicies(
+  context: CommandContext,
+  roots: Roots,
+  { policy: paths, ...flags }: ClusterFlags & { readonly policy: readonly string[] },
+): Promise<readonly Update[]> {
+  const cluster = lazyCluster(context, flags);
+  // That policies cannot be used before their roots are fetched is what is mended here.
+  const unheard = { ...context, note: () => undefined };
+  const { tufRoots = [] } = (await readPolicyPaths(unheard, paths, cluster).finally(cluster.close)).set;
   if (tufRoots.length === 0)
     throw new TrustError("TRUST_ROOT_NOT_FOUND", "these policies have no trust root to fetch", {
       expected: "a TrustRoot with spec.tuf",

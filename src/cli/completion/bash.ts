@@ -52,6 +52,7 @@ function nodeCase({ path, words, options, values }: CompletionNode): string {
 
 function offer(values: Values): string {
   if (values === "files") return 'COMPREPLY=($(compgen -f -- "$cur"));';
+  if (values === "policies") return 'COMPREPLY=($(compgen -f -- "$cur") $(compgen -W cluster -- "$cur"));';
   if (values === "folders") return 'COMPREPLY=($(compgen -d -- "$cur"));';
   if (values === "anything" || values.length === 0) return "";
   return `COMPREPLY=($(compgen -W "${values.join(" ")}" -- "$cur"));`;

@@ -39,6 +39,7 @@ function optionFlags({ long, short, summary, values }: CompletedOption): string 
 
 function offer(values: Values): string {
   if (values === "files") return "-r -F";
+  if (values === "policies") return "-r -F -a cluster";
   if (values === "folders") return "-x -a '(__fish_complete_directories)'";
   return values === "anything" || values.length === 0 ? "-x" : `-x -a ${quote(values.join(" "))}`;
 }

@@ -4,7 +4,7 @@ import { childrenOf } from "../find.ts";
 import { commandTable, groups } from "../table.ts";
 
 /** What can stand where a value is wanted. */
-export type Values = readonly string[] | "files" | "folders" | "anything";
+export type Values = readonly string[] | NonNullable<OptionSpec["completes"]> | "anything";
 
 export interface CompletedOption {
   readonly long: string;

@@ -51,6 +51,7 @@ function optionSpecs({ long, short, summary, values, many }: CompletedOption): r
 
 function argument(values: Values): string {
   if (values === "files") return "file:_files";
+  if (values === "policies") return 'policies:_alternative "files:file:_files" "clusters:cluster:(cluster)"';
   if (values === "folders") return "folder:_files -/";
   return values === "anything" || values.length === 0 ? "value: " : `value:(${values.join(" ")})`;
 }
