@@ -37,14 +37,14 @@ export function deployment(name: string, namespace: string, image: string, repli
   };
 }
 
-/** Every minute. */
+/** Every minute, but no second Job while there is one. */
 export function cronJob(name: string, namespace: string, image: string): Manifest {
   const template = { metadata: { labels: labelsOf(name) }, spec: { ...podSpec(image), restartPolicy: "Never" } };
   return {
     apiVersion: "batch/v1",
     kind: "CronJob",
     metadata: { name, namespace },
-    spec: { schedule: "* * * * *", jobTemplate: { spec: { template } } },
+    spec: { schedule: "* * * * *", concurrencyPolicy: "Forbid", jobTemplate: { spec: { template } } },
   };
 }
 
