@@ -1,6 +1,8 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
+import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from "vitest";
 import type { ClientOptions } from "../../src/cluster/client.ts";
 import type { Cluster, ClusterObject, Resource } from "../../src/cluster/cluster.ts";
@@ -54,7 +56,8 @@ describeKubernetes("the client of a real API server", () => {
   let cluster: Cluster;
   beforeAll(async () => {
     // So that versions are forgotten within seconds.
-    kubernetes = await startKubernetes({ apiServerFlags: ["--etcd-compaction-interval=1s"] });
+    const flags = ["--etcd-compaction-interval=1s", "--feature-gates=ListFromCacheSnapshot=false"];
+    kubernetes = await startKubernetes({ apiServerFlags: flags });
     cluster = await openCluster({ kubeconfig: kubernetes.kubeconfig, env: {} });
     await apply(crd);
     await eventually(async () => expect(await cluster.list(widgets)).toBeDefined());
@@ -119,7 +122,7 @@ describeKubernetes("the client of a real API server", () => {
     return promise;
   };
 
-  it("lists 1,200 objects page by page", async () => {
+  it("lists 1,200 objects page by page, and anew where the pages are forgotten meanwhile", async () => {
     const namespace = await inNamespace("many");
     const names = Array.from({ length: 1_200 }, (_, place) => `map-${String(place).padStart(4, "0")}`);
     const queue = [...names];
@@ -133,6 +136,19 @@ describeKubernetes("the client of a real API server", () => {
     expect(list?.items[7]).toMatchObject({ apiVersion: "v1", kind: "ConfigMap", data: { name: names[7] } });
     const thorough = await open(kubernetes.kubeconfig, { listLimits: { pageItems: 5 } });
     expect((await thorough.list(configMaps, { namespace }))?.items).toHaveLength(1_200);
+    const { url, stall } = await throughStall(kubernetes.server);
+    const kubeconfig = join(kubernetes.folder, "stalled.kubeconfig");
+    writeFileSync(kubeconfig, readFileSync(kubernetes.kubeconfig, "utf8").replaceAll(kubernetes.server, url));
+    const stalled = await open(kubeconfig, { listLimits: { pageItems: 50 } });
+    await stalled.list(configMaps, { namespace });
+    // What the first pages came from is compacted before the last are asked for.
+    const until = stall();
+    const listing = stalled.list(configMaps, { namespace });
+    await until.reached;
+    await post(`/api/v1/namespaces/${namespace}/configmaps`, { metadata: { name: "z-late" } });
+    await sleep(5_000);
+    until.go();
+    expect((await listing)?.items.map(({ metadata }) => metadata.name).toSorted()).toEqual([...names, "z-late"]);
     await remove("namespace", namespace, "--wait=false");
   });
 
@@ -200,6 +216,27 @@ describeKubernetes("the client of a real API server", () => {
     await remove("widget", "stated");
     await cluster.mergeStatus(widgets, object, { ready: false });
     expect(await cluster.get(widgets, "stated")).toBeUndefined();
+  });
+
+  it("stores an object, and takes no place that somebody else took", async () => {
+    const namespace = await inNamespace("stored");
+    const map = (x: string) => ({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name: "a", namespace },
+      data: { x },
+    });
+    const first = await cluster.store(configMaps, map("1"));
+    if (first === undefined) throw new Error("not stored");
+    expect(await cluster.store(configMaps, map("2"))).toBeUndefined();
+    const second = await cluster.store(configMaps, { ...first, data: { x: "3" } });
+    expect(second).toMatchObject({ data: { x: "3" }, metadata: { uid: first.metadata.uid } });
+    expect(await cluster.store(configMaps, { ...first, data: { x: "4" } })).toBeUndefined();
+    await remove("configmap", "a", "-n", namespace);
+    expect(await cluster.store(configMaps, { ...second, metadata: second?.metadata ?? { name: "a" } })).toBeUndefined();
+    expect(await cluster.get(configMaps, "a", { namespace })).toBeUndefined();
+    const nowhere = { ...map("5"), metadata: { name: "a", namespace: "no-such-namespace" } };
+    expect(await codeOfRejection(cluster.store(configMaps, nowhere))).toBe("CLUSTER_ANSWER_INVALID");
   });
 
   it("says so when a version is gone", async () => {
@@ -335,3 +372,46 @@ describeKubernetes("the client of a real API server", () => {
     await eventually(async () => expect(followed.names()).toEqual(["late"]));
   });
 });
+
+/** Another port of a server, on which the tenth and all further answers can be made to wait. */
+async function throughStall(server: string) {
+  const { hostname, port } = new URL(server);
+  let stalled: { seen: number; readonly reached: () => void; readonly open: Promise<void> } | undefined;
+  const forward = createServer((near) => {
+    const far = connect(Number(port), hostname);
+    far.pipe(near);
+    near.on("data", async (piece: Buffer) => {
+      near.pause();
+      if (stalled !== undefined && ++stalled.seen >= 10) {
+        stalled.reached();
+        await stalled.open;
+      }
+      far.write(piece);
+      near.resume();
+    });
+    const end = (one: Socket, other: Socket) =>
+      one.on("error", () => other.destroy()).on("close", () => other.destroy());
+    end(near, far);
+    end(far, near);
+  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  forward.listen(0, "127.0.0.1", resolve);
+  await promise;
+  onTestFinished(() => {
+    forward.close();
+  });
+  const address = forward.address();
+  const own = typeof address === "object" && address !== null ? address.port : 0;
+  return {
+    url: `https://127.0.0.1:${own}`,
+    stall() {
+      const [reached, open] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      stalled = { seen: 0, reached: reached.resolve, open: open.promise };
+      const go = () => {
+        stalled = undefined;
+        open.resolve();
+      };
+      return { reached: reached.promise, go };
+    },
+  };
+}
