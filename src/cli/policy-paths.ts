@@ -1,7 +1,8 @@
 import type { Cluster } from "../cluster/cluster.ts";
-import type { ComposedObjects, ObjectState } from "../policy/objects.ts";
+import type { ObjectState } from "../policy/objects.ts";
 import type { PolicySet } from "../policy/policy.ts";
 import type { Problem } from "../policy/problem.ts";
+import type { ReadObjects } from "../policy-objects/read.ts";
 import type { TufSource } from "../trust/tuf-source.ts";
 import { type ClusterFlags, openClusterOf } from "./cluster.ts";
 import type { CommandContext } from "./command.ts";
@@ -67,14 +68,14 @@ export async function readPolicyPaths(
   for (const state of composed.states) for (const line of warningsOf(state)) context.note(`warning: ${line}`);
   if (composed.states.length === 0)
     context.note(`warning: there are no policies in the cluster ${(await cluster.open()).server}`);
-  if (files.length === 0) return { ...composed, warnings: [] };
+  if (files.length === 0) return { set: composed.set, states: composed.states, warnings: [] };
   const { mergeSets } = await import("../policy/policy-set.ts");
   const set = await loadFiles(context, files);
   return { set: mergeSets([composed.set, set]), states: composed.states, warnings: set.warnings ?? [] };
 }
 
 /** The policies that the cluster has, and what became of each. Tells nothing. Throws `CLUSTER_*`. */
-export async function readCluster(context: CommandContext, cluster: LazyCluster): Promise<ComposedObjects> {
+export async function readCluster(context: CommandContext, cluster: LazyCluster): Promise<ReadObjects> {
   const { readPolicyObjects } = await import("../policy-objects/read.ts");
   return readPolicyObjects(await cluster.open(), { openRoot: openingRoots(context) }, context.io.signal);
 }
@@ -89,13 +90,12 @@ function openingRoots(context: CommandContext) {
   return (name: string, tuf?: TufSource) => openTrustedRoot(context, name, tuf);
 }
 
-/** What an object is called in messages. */
-export function objectTitle({ object: { kind, name, namespace } }: ObjectState): string {
+function titleOf({ object: { kind, name, namespace } }: ObjectState): string {
   return plain(`${kind} ${namespace === undefined ? name : `${namespace}/${name}`}`);
 }
 
 function warningsOf(state: ObjectState): readonly string[] {
-  const title = objectTitle(state);
+  const title = titleOf(state);
   const [first = "", ...others] = state.problems.map(plain);
   const more = others.length === 0 ? "" : ` (and ${others.length} more: trust policy check cluster)`;
   const broken = state.usable ? [] : [`${title} cannot be used, so that ${effectOf(state)}: ${first}${more}`];

@@ -6,6 +6,11 @@ import { plainRoots } from "./roots.ts";
 import { entryOf } from "./secret-entries.ts";
 import { atServedVersions } from "./served.ts";
 
+export interface ReadObjects extends ComposedObjects {
+  /** As they are stored, in the order of the states. */
+  readonly objects: readonly ClusterObject[];
+}
+
 /**
  * The policies that a cluster has now, as they would be in force in its webhook; kinds that the server does not know have no
  * objects. `openRoot` is asked for plain names only. Throws what the cluster throws where a kind may not be listed; a Secret that
@@ -15,12 +20,12 @@ export async function readPolicyObjects(
   cluster: Cluster,
   { openRoot }: Pick<ObjectSources, "openRoot">,
   signal?: AbortSignal,
-): Promise<ComposedObjects> {
+): Promise<ReadObjects> {
   const served = atServedVersions(cluster);
   const lists = await Promise.all(policyResources.map((resource) => served.list(resource, { signal })));
   const objects = lists.flatMap((list) => list?.items ?? []);
   const compose = createObjectComposer({ openRoot: plainRoots(openRoot), readSecret: readingOnce(cluster, signal) });
-  return compose(objects);
+  return { ...(await compose(objects)), objects };
 }
 
 /** Each Secret is asked for once, however many policies name it. */

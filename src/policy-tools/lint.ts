@@ -7,16 +7,20 @@ import { lintSet } from "./lint-set.ts";
 import { lintSigners } from "./lint-signers.ts";
 import { lintTimes } from "./lint-times.ts";
 import { type Lint, lintLevels, nameOf, type Remark, type Subject } from "./remark.ts";
-import { readWritten } from "./written.ts";
+import { readWritten, type WrittenObjects } from "./written.ts";
 
 const perPolicy = [lintImages, lintMatch, lintSigners, lintTimes, lintIdentities];
 
 /** Everything about policies that load and will not do what they seem to. By place; `now` in milliseconds since 1970. */
-export async function lintPolicies(set: PolicySet, cwd: string, now: number): Promise<readonly Lint[]> {
+export async function lintPolicies(
+  set: PolicySet,
+  { cwd, now, objects }: { readonly cwd: string; readonly now: number; readonly objects?: WrittenObjects | undefined },
+): Promise<readonly Lint[]> {
   const { policies, exceptions = [] } = set;
   const written = await readWritten(
     [...policies, ...exceptions].map(({ source }) => source),
     cwd,
+    objects,
   );
   // What stands for an object that cannot be used is not as anybody wrote it.
   const asWritten = policies.filter(({ unusable = [] }) => unusable.every(({ object }) => object === undefined));

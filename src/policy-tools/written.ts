@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
-import { isJsonObject } from "../crypto/json.ts";
+import { isJsonObject, type JsonObject } from "../crypto/json.ts";
 import { type Path, parseSource, type SourceDocument } from "../policy/document.ts";
 import { readText } from "../policy/policy-text.ts";
+import { formatPath } from "../policy/shape-problems.ts";
 
 /** A policy as it stands in its file. */
 export interface Written {
@@ -10,11 +11,18 @@ export interface Written {
   placeOf(path: Path): string;
 }
 
+/** Objects of a cluster, by the `source` of the policies that they are. */
+export type WrittenObjects = ReadonlyMap<string, JsonObject>;
+
 /**
- * Finds policies in their files again, by the `source` that loading gave them: for places in messages, and for what is
- * written in another way than it is meant. Of what is not found, the place is the source itself.
+ * Finds policies in their files again, or among objects, by the `source` that loading gave them: for places in messages, and for
+ * what is written in another way than it is meant. Of what is not found, the place is the source itself.
  */
-export async function readWritten(sources: readonly string[], cwd: string): Promise<(source: string) => Written> {
+export async function readWritten(
+  sources: readonly string[],
+  cwd: string,
+  objects: WrittenObjects = new Map(),
+): Promise<(source: string) => Written> {
   const names = new Set(sources.flatMap((source) => /^(.*):\d+:\d+$/s.exec(source)?.[1] ?? []));
   const found = new Map<string, SourceDocument>();
   for (const name of names) {
@@ -22,7 +30,13 @@ export async function readWritten(sources: readonly string[], cwd: string): Prom
     if (!("text" in read)) continue;
     for (const document of parseSource(read.text, name).documents) found.set(document.placeOf([]), document);
   }
-  return (source) => found.get(source) ?? { value: undefined, placeOf: () => source };
+  return (source) => found.get(source) ?? writtenObject(source, objects.get(source));
+}
+
+/** An object has no lines: its place is the name, and the path in it. */
+function writtenObject(source: string, value: JsonObject | undefined): Written {
+  if (value === undefined) return { value, placeOf: () => source };
+  return { value, placeOf: (path) => (path.length === 0 ? source : `${source} ${formatPath(path)}`) };
 }
 
 /** What stands at a path; nothing where nothing does. */

@@ -103,7 +103,7 @@ function nameObject(value: JsonObject): NamedObject {
 }
 
 /** As kubectl names it: `clustertrustpolicy/production`. */
-function placeOf({ kind, name, namespace }: ObjectName): string {
+export function placeOf({ kind, name, namespace }: ObjectName): string {
   const object = `${kind.toLowerCase()}/${name}`;
   return namespace === undefined ? object : `${object} -n ${namespace}`;
 }

@@ -21,7 +21,7 @@ export function shapeProblems(
 }
 
 /** `spec.authorities[0].key`. */
-function formatPath(path: Path): string {
+export function formatPath(path: Path): string {
   if (path.length === 0) return "the policy";
   return path
     .map((step) => (typeof step === "number" ? `[${step}]` : `.${String(step)}`))

@@ -228,7 +228,7 @@ describeKubernetes("the policies of a cluster, in the place of files", () => {
     const { code, stdout } = await trust(["policy", "check", "cluster", "bob.json", "--output", "json"]);
     expect(code).toBe(3);
     expect(JSON.parse(stdout)).toEqual([
-      expect.objectContaining({ level: "error", code: "POLICY_UNUSABLE", place: "ClusterTrustPolicy broken" }),
+      expect.objectContaining({ level: "error", code: "POLICY_UNUSABLE", place: "clustertrustpolicy/broken" }),
     ]);
     expect((await trust(["policy", "check", "cluster"])).stdout).toContain("1 object of the cluster cannot be used");
     const denied = await trust(["verify", "--policy", "cluster", images.old]);
@@ -248,6 +248,22 @@ describeKubernetes("the policies of a cluster, in the place of files", () => {
       stdout: expect.stringContaining("1 newly denied"),
     });
     await done(["delete", "clustertrustpolicy", "broken"]);
+  });
+
+  it("are linted as files are, by the place in the object", async () => {
+    const two = ["first", "second"].map((name) => ({ name, key: { data: pem(bob) } }));
+    const images = [{ glob: "registry.example.com/x" }, { glob: "registry.example.com/y" }];
+    await apply(clusterPolicy("odd", "", "", { images, exclude: ["registry.example.com/y"], authorities: two }));
+    const { code, stdout } = await trust(["policy", "check", "cluster", "--strict", "--output", "json"]);
+    const found = (JSON.parse(stdout) as { code: string; place: string }[]).map((one) => `${one.place}: ${one.code}`);
+    expect([code, found]).toEqual([
+      1,
+      [
+        "clustertrustpolicy/odd spec.authorities[1]: key-shared",
+        "clustertrustpolicy/odd spec.images[1].glob: image-excluded",
+      ],
+    ]);
+    await done(["delete", "clustertrustpolicy", "odd"]);
   });
 
   it("have their roots fetched, as those of files", async () => {

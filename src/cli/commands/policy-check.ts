@@ -5,7 +5,7 @@ import type { Lint } from "../../policy-tools/remark.ts";
 import { clusterOptions } from "../cluster.ts";
 import { defineCommand } from "../command.ts";
 import type { Output } from "../io.ts";
-import { effectOf, isCluster, lazyCluster, loadFiles, objectTitle, policyPaths, readCluster } from "../policy-paths.ts";
+import { effectOf, isCluster, lazyCluster, loadFiles, policyPaths, readCluster } from "../policy-paths.ts";
 import { paint, plain } from "../print.ts";
 import { createResults } from "../results.ts";
 
@@ -48,8 +48,14 @@ export const command = defineCommand({
       const ofCluster = composed === undefined ? [] : [composed.set];
       return mergeSets(files.length === 0 ? ofCluster : [...ofCluster, await loadFiles(context, files)]);
     };
-    const check = await checkPolicies({ load, cwd: io.folder, now: io.now() });
-    const unusable = (composed?.states ?? []).filter(({ usable }) => !usable);
+    const { placeOf } = await import("../../policy/objects.ts");
+    const stored = (composed?.states ?? []).flatMap((state, index) => {
+      const value = composed?.objects[index];
+      return value === undefined ? [] : [{ ...state, value, place: placeOf(state.object) }];
+    });
+    const objects = new Map(stored.map(({ place, value }) => [place, value]));
+    const check = await checkPolicies({ load, cwd: io.folder, objects, now: io.now() });
+    const unusable = stored.filter(({ usable }) => !usable);
     const lines = [...unusable.flatMap(linesOfObject), ...linesOf(check)];
     const results = createResults<CheckLine>(context, (line) => formatLine(io.stdout, line));
     for (const [index, line] of lines.entries()) results.add(line, index);
@@ -61,8 +67,7 @@ export const command = defineCommand({
 });
 
 /** Why an object of the cluster cannot be used, a line for each problem. */
-function linesOfObject(state: ObjectState): readonly CheckLine[] {
-  const place = objectTitle(state);
+function linesOfObject({ place, ...state }: ObjectState & { readonly place: string }): readonly CheckLine[] {
   return state.problems.map((problem): CheckLine => {
     return { level: "error", code: "POLICY_UNUSABLE", place, message: `${effectOf(state)}: ${problem}` };
   });
