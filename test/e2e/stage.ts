@@ -25,6 +25,8 @@ export interface ClusterStageOptions extends KubernetesOptions {
   readonly flags?: (cluster: Kubernetes, host: string) => readonly string[];
   /** Instead of `--policy FILE`; for a webhook that takes its policies from the cluster. */
   readonly withoutPolicyFile?: boolean;
+  /** What the cluster holds, beside our custom resource definitions, before the webhook starts. */
+  readonly prepare?: (cluster: Kubernetes, host: string) => Promise<void>;
   /** Not registered at the start; `register` does it later. */
   readonly unregistered?: boolean;
 }
@@ -79,6 +81,8 @@ export async function startClusterStage(options: ClusterStageOptions = {}): Prom
     const policies = options.policies ?? (() => [clusterPolicy("production", `${host}/prod/**`, publicKey)]);
     const policyFile = writePolicies(cluster.folder, policies(host, publicKey));
     const fromFile = options.withoutPolicyFile === true ? [] : ["--policy", policyFile];
+    await applyCrds(cluster);
+    await options.prepare?.(cluster, host);
     const webhook = await startWebhookProcess({
       folder: cluster.folder,
       port: await quietPort(),
@@ -86,7 +90,6 @@ export async function startClusterStage(options: ClusterStageOptions = {}): Prom
       env: { KUBECONFIG: cluster.kubeconfig },
     });
     ends.push(() => webhook.stop("SIGKILL"));
-    await applyCrds(cluster);
     const ofObjects = objectTools(cluster);
     const register = async () => {
       const objects = [...workloadWebhooks(webhook), policyWebhook(webhook)] as readonly Manifest[];
@@ -161,7 +164,8 @@ function objectTools(cluster: Kubernetes) {
 /** An API server learns of a registration a moment later: what must be refused shows when each is in force. */
 async function called(apply: ClusterStage["apply"]): Promise<void> {
   const probes = [
-    { apiVersion: "v1", kind: "Pod", spec: { containers: [{ name: "probe", image: "probe.invalid/unknown" }] } },
+    // No image can have this name, so it is refused whatever policies and settings say.
+    { apiVersion: "v1", kind: "Pod", spec: { containers: [{ name: "probe", image: "No Image" }] } },
     { ...clusterPolicy("probe", "probe.invalid/**", "no key") },
   ];
   for (const probe of probes) {
