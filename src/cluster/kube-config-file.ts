@@ -1,4 +1,5 @@
 import { dirname, isAbsolute, join } from "node:path";
+import { parseDocument } from "yaml";
 import { isJsonObject, type JsonObject } from "../crypto/json.ts";
 import { TrustError } from "../errors.ts";
 
@@ -21,8 +22,7 @@ export interface Entry {
  * Reads the text of a kubeconfig. Throws `CLUSTER_CONFIG_INVALID`, which says where in the file it went wrong, never with
  * anything out of the file but names.
  */
-export async function parseKubeConfig(text: string, file: string): Promise<KubeConfigFile> {
-  const { parseDocument } = await import("yaml");
+export function parseKubeConfig(text: string, file: string): KubeConfigFile {
   // The errors of the parser quote the file.
   const document = parseDocument(text, { prettyErrors: false, logLevel: "silent" });
   const [error] = document.errors;

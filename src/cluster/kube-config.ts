@@ -57,7 +57,7 @@ export async function accessOf(options: ClusterOptions): Promise<Access> {
   const usual = join(home, ".kube", "config");
   const text = await readTextIfThere(usual, "the kubeconfig");
   if (text === undefined) throw noCluster(`there is no ${usual}`);
-  return accessIn(await parseKubeConfig(text, usual), usual, options);
+  return accessIn(parseKubeConfig(text, usual), usual, options);
 }
 
 function noCluster(why: string): TrustError {
@@ -77,7 +77,7 @@ async function readConfigs(paths: readonly string[]): Promise<KubeConfigFile> {
   const files: KubeConfigFile[] = [];
   for (const path of paths) {
     const text = await readTextIfThere(path, "the kubeconfig");
-    if (text !== undefined) files.push(await parseKubeConfig(text, path));
+    if (text !== undefined) files.push(parseKubeConfig(text, path));
   }
   if (files.length > 0) return mergeKubeConfigs(files);
   throw configInvalid("no file that KUBECONFIG names exists", "a kubeconfig", paths.join(", "));
