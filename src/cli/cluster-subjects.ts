@@ -3,8 +3,9 @@ import type { Cluster, ClusterObject, Resource } from "../cluster/cluster.ts";
 import { asTrustError, TrustError } from "../errors.ts";
 import type { DiffSubject } from "../policy-tools/diff.ts";
 import type { CommandContext } from "./command.ts";
+import { type Labels, labelsOf, namespaceResource, readNamespaceLabels } from "./namespace-labels.ts";
 import { createProgress } from "./progress.ts";
-import { labelsOf, type RunningObject, readRunning, subjectsOf } from "./running.ts";
+import { type RunningObject, readRunning, subjectsOf } from "./running.ts";
 
 /** What is looked at of a cluster. */
 export interface ClusterScope {
@@ -19,16 +20,6 @@ export interface ClusterSubjects {
   readonly subjects: readonly DiffSubject[];
   readonly errors: readonly TrustError[];
 }
-
-const namespaceResource: Resource = {
-  group: "",
-  version: "v1",
-  plural: "namespaces",
-  kind: "Namespace",
-  namespaced: false,
-};
-
-type Labels = Readonly<Record<string, string>>;
 
 /**
  * Reads what runs in a cluster, kind by kind, and what policies see of it. A kind or namespace that may not be read is among the
@@ -100,8 +91,8 @@ async function readNamespaces(
     return all.map((object) => [object.metadata.name, labelsOf(object)]);
   }
   try {
-    const found = await reading.cluster.get(namespaceResource, name, { signal: reading.signal });
-    if (found !== undefined) return [[name, labelsOf(found)]];
+    const labels = await readNamespaceLabels(reading.cluster, name, reading.signal);
+    if (labels !== undefined) return [[name, labels]];
     const hint = "See which there are with: kubectl get namespaces";
     reading.errors.push(
       new TrustError("CONFIG_INVALID", `the cluster has no namespace ${JSON.stringify(name)}`, { hint }),

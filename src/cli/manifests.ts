@@ -6,7 +6,7 @@ import { imagesOf, type Workload, workloads } from "../../webhook/workload.ts";
 import { TrustError } from "../errors.ts";
 import { readSmallFile } from "../keys/files.ts";
 import type { ObjectContext } from "../policy/policy.ts";
-import { labelsOf } from "./running.ts";
+import { labelsOf } from "./namespace-labels.ts";
 
 /** An image that an object in a manifest names. */
 export interface ManifestImage {

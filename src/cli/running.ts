@@ -1,8 +1,9 @@
-import { isObject, member, text } from "../../webhook/json.ts";
+import { member, text } from "../../webhook/json.ts";
 import { imagesOf, type Workload } from "../../webhook/workload.ts";
 import type { JsonObject } from "../crypto/json.ts";
 import { parseReference } from "../oci/reference.ts";
 import type { DiffSubject, SubjectGroup } from "../policy-tools/diff.ts";
+import { labelsOf } from "./namespace-labels.ts";
 
 /** An object of a cluster, as far as what runs is concerned. */
 export interface RunningObject {
@@ -41,13 +42,6 @@ export function readRunning(workload: Workload, object: JsonObject): RunningObje
       ? []
       : [...new Set(imagesOf(workload, object).map(({ image }) => image))],
   };
-}
-
-/** The labels of an object; what is no text is none that a selector could name. */
-export function labelsOf(object: unknown): Readonly<Record<string, string>> {
-  const labels = member(object, "metadata", "labels");
-  const entries = isObject(labels) ? Object.entries(labels) : [];
-  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
 }
 
 /** Of a Pod that a node runs by itself, that node is none: nobody mends it there. */

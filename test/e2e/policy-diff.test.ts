@@ -250,6 +250,25 @@ describeKubernetes("the policies of a cluster, in the place of files", () => {
     await done(["delete", "clustertrustpolicy", "broken"]);
   });
 
+  it("know the labels of the namespaces that objects of elsewhere are for", async () => {
+    await apply(namespace("shop", { env: "production" }));
+    const match = [{ namespaceSelector: { matchLabels: { env: "production" } } }];
+    await apply(clusterPolicy("selecting", `${stage.host}/**`, pem(bob), { match }));
+    const explain = (of: string) => trust(["policy", "explain", "--policy", "cluster", "-n", of, "--all", images.old]);
+    expect((await explain("shop")).stdout).toContain("selecting, enforce: matches");
+    expect((await explain("default")).stdout).toContain("selecting, enforce: silent");
+    expect((await explain("nowhere")).stdout).toContain("selecting, enforce: unknown");
+    const audit = async (of: string) => {
+      write("pod.json", pod("web", of, images.old));
+      const { code } = await trust(["audit", "manifests", "pod.json", "--policy", "cluster"]);
+      const diff = await trust(["policy", "diff", "bob.json", "cluster", "--against", "pod.json", "--output", "json"]);
+      return [code, rowsOf(diff.stdout)];
+    };
+    expect(await audit("shop")).toEqual([1, []]);
+    expect(await audit("default")).toEqual([0, ["admitted Pod default/web app:1"]]);
+    await done(["delete", "clustertrustpolicy", "selecting"]);
+  });
+
   it("are linted as files are, by the place in the object", async () => {
     const two = ["first", "second"].map((name) => ({ name, key: { data: pem(bob) } }));
     const images = [{ glob: "registry.example.com/x" }, { glob: "registry.example.com/y" }];

@@ -4,6 +4,7 @@ import type { Verdict } from "../../policy/verdict.ts";
 import { defineCommand } from "../command.ts";
 import type { ManifestImage } from "../manifests.ts";
 import { openVerifier, policyOptions } from "../policies.ts";
+import { lazyCluster } from "../policy-paths.ts";
 import { printError } from "../print.ts";
 import { type Audited, printAudit } from "../print-audit.ts";
 import { registryOptions } from "../registry.ts";
@@ -30,8 +31,12 @@ export const command = defineCommand({
   },
   async run(context, { path }, options) {
     const { readManifests } = await import("../manifests.ts");
-    const { verifier, save } = await openVerifier(context, options);
-    const { images, errors } = await readManifests(context.resolvePath(path), options.namespace);
+    const { verifier, options: opened, save } = await openVerifier(context, options);
+    const { images: found, errors } = await readManifests(context.resolvePath(path), options.namespace);
+    const { withNamespaceLabels } = await import("../namespace-labels.ts");
+    const cluster = lazyCluster(context, options);
+    const places = { paths: options.policy, sets: [opened.policies()], cluster };
+    const images = await withNamespaceLabels(context, places, found).finally(cluster.close);
     const { io, output, verbose } = context;
     for (const error of errors) printError(io, error, { json: output !== "table", verbose });
     const verdicts = auditImages(verifier, images, { signal: io.signal });

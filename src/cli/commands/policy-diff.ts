@@ -1,7 +1,6 @@
 import { exitCodeOf, TrustError } from "../../errors.ts";
 import { createHttpRegistry } from "../../oci/http-registry.ts";
 import type { Registry } from "../../oci/registry.ts";
-import type { PolicySet } from "../../policy/policy.ts";
 import { type Change, changes, type ImageDiff } from "../../policy-tools/diff.ts";
 import { clusterOptions } from "../cluster.ts";
 import { type CommandContext, defineCommand } from "../command.ts";
@@ -95,14 +94,18 @@ export const command = defineCommand({
   async run(context, { old: before, new: after }, options) {
     const { io, output, verbose } = context;
     const { readSubjects } = await import("../diff-subjects.ts");
+    const { selectNamespaces, withNamespaceLabels } = await import("../namespace-labels.ts");
     const { diffCategories, diffPolicies } = await import("../../policy-tools/diff.ts");
     const cluster = lazyCluster(context, options);
     const load = async (path: string) => (await readPolicyPaths(context, [path], cluster)).set;
     const [oldSet, newSet, read] = await (async () => {
       const sets = [await load(before), await load(after)] as const;
       const needsNamespaceLabels = sets.some(selectNamespaces);
-      const { against: paths, namespace: namespaces } = options;
-      return [...sets, await readSubjects(context, { paths, namespaces, needsNamespaceLabels, cluster })] as const;
+      const { against, namespace: namespaces } = options;
+      const found = await readSubjects(context, { paths: against, namespaces, needsNamespaceLabels, cluster });
+      const paths = [before, after];
+      const subjects = await withNamespaceLabels(context, { paths, sets, cluster }, found.subjects);
+      return [...sets, { ...found, subjects }] as const;
     })().finally(cluster.close);
     const subjects = [...read.subjects, ...options.image.map((image) => ({ image }))];
     if (subjects.length === 0 && read.errors.length === 0 && !options.against.some(isCluster))
@@ -127,10 +130,6 @@ export const command = defineCommand({
     return exitCodeOf([...categories, ...read.errors.map(({ category }) => category)]);
   },
 });
-
-function selectNamespaces({ policies }: PolicySet): boolean {
-  return policies.some(({ match }) => match.some(({ namespaceSelector }) => namespaceSelector !== undefined));
-}
 
 async function evidenceOf(
   context: CommandContext,

@@ -65,11 +65,17 @@ export const command = defineCommand({
     const { io } = context;
     const { explainImage } = await import("../../policy-tools/explain-image.ts");
     const { objectOf } = await import("../object-flags.ts");
+    const { withNamespaceLabels } = await import("../namespace-labels.ts");
     if (images.length === 0) throw new TrustError("USAGE", "no image is named");
     const references = images.map(parseReference);
-    const object = await objectOf(context, options.object, options.namespace);
+    const given = await objectOf(context, options.object, options.namespace);
     const cluster = lazyCluster(context, options);
-    const { set } = await readPolicyPaths(context, options.policy, cluster).finally(cluster.close);
+    const [set, object] = await (async () => {
+      const { policy: paths } = options;
+      const { set: read } = await readPolicyPaths(context, paths, cluster);
+      const [item] = await withNamespaceLabels(context, { paths, sets: [read], cluster }, [{ object: given }]);
+      return [read, item?.object] as const;
+    })().finally(cluster.close);
     const now = io.now();
     const verify = options.verify ? await createVerify(context, set, options) : undefined;
     const results = createResults<Explained>(context, (result) => formatExplained(io.stdout, result, options.all));
