@@ -1,4 +1,5 @@
 import type { JsonObject } from "../crypto/json.ts";
+import type { RequestEvent } from "../oci/transport.ts";
 import type { Access } from "./access.ts";
 import { type Intent, invalidAnswer } from "./answers.ts";
 import type { Cluster, ClusterObject, ObjectQuery, Resource } from "./cluster.ts";
@@ -14,6 +15,8 @@ export interface ClientOptions {
   readonly timeouts?: Partial<ClusterTimeouts> | undefined;
   readonly listLimits?: Partial<ListLimits> | undefined;
   readonly watchLimits?: Partial<WatchLimits> | undefined;
+  /** Hears of each request, as `onRequest` of a registry does. */
+  readonly onRequest?: ((event: RequestEvent) => void) | undefined;
   /** From 0 up to 1. */
   readonly random?: (() => number) | undefined;
 }
@@ -23,8 +26,8 @@ const maxObjectBytes = 8 * 1024 * 1024;
 
 /** A {@link Cluster} behind an API server; nothing is sent yet. */
 export function createCluster(access: Access, options: ClientOptions = {}): Cluster {
-  const { userAgent = "trust", random = Math.random } = options;
-  const sender = createSender(access, { ...defaultTimeouts, ...options.timeouts }, userAgent);
+  const { userAgent = "trust", random = Math.random, onRequest } = options;
+  const sender = createSender(access, { timeouts: { ...defaultTimeouts, ...options.timeouts }, userAgent, onRequest });
   const listLimits = { ...defaultListLimits, ...options.listLimits };
   const watchLimits = { ...defaultWatchLimits, ...options.watchLimits };
   return {

@@ -37,7 +37,10 @@ export interface FollowOptions {
    * `NAMESPACE/NAME`, or `NAME` for objects of the cluster. The map is the listener's to keep.
    */
   readonly onChange: (objects: ReadonlyMap<string, ClusterObject>) => void;
-  /** Told of each trouble; what was known stays known. Not told of versions that are gone: those are listed again. */
+  /**
+   * Told of each trouble; what was known stays known. Of a version that is gone only where that happens again and again:
+   * everything is listed then.
+   */
   readonly onTrouble: (error: TrustError) => void;
   /** Told whenever the server said something from which follows that what is known is what there is. */
   readonly onSeen?: (() => void) | undefined;

@@ -3,6 +3,7 @@ import { getBuiltinModule } from "node:process";
 import { TrustError } from "../errors.ts";
 import { createGatherer } from "../oci/gather.ts";
 import { deadlineExceeded, networkError } from "../oci/network-errors.ts";
+import type { RequestEvent } from "../oci/transport.ts";
 import type { Access, Identity } from "./access.ts";
 import { type Intent, invalidAnswer, shownIntent } from "./answers.ts";
 
@@ -45,15 +46,34 @@ export interface Sender {
   close(): void;
 }
 
-/** `userAgent` is what the audit log of the cluster shows. */
-export function createSender(access: Access, timeouts: ClusterTimeouts, userAgent: string): Sender {
+export interface SenderSettings {
+  readonly timeouts: ClusterTimeouts;
+  /** What the audit log of the cluster shows. */
+  readonly userAgent: string;
+  /** Hears of each request, its URL without what selects. */
+  readonly onRequest?: ((event: RequestEvent) => void) | undefined;
+}
+
+export function createSender(access: Access, settings: SenderSettings): Sender {
+  const { timeouts, onRequest } = settings;
   const agents = new Map<string, Agent>();
   const server = access.url.href.replace(/\/$/, "");
   const sendAs = async (request: ApiRequest, anew: boolean): Promise<ApiAnswer> => {
     const { signal, intent } = request;
     if (signal?.aborted) throw deadlineExceeded(shownIntent(intent), signal.reason);
     const identity = await access.identify({ anew, signal });
-    return exchange({ access, server, timeouts, userAgent }, request, identity, agentFor(agents, access, identity));
+    const started = performance.now();
+    let status: number | undefined;
+    try {
+      const agent = agentFor(agents, access, identity);
+      const answer = await exchange({ ...settings, access, server }, request, identity, agent);
+      status = answer.status;
+      return answer;
+    } finally {
+      const { method, path } = request;
+      const ms = performance.now() - started;
+      onRequest?.({ method, url: `${server}${path}`, ...(status === undefined ? {} : { status }), ms });
+    }
   };
   return {
     server,
@@ -95,11 +115,9 @@ const maxAgents = 4;
 /** A connection whose other end is gone without a word is noticed within a minute. */
 const tcpKeepAlive = 20_000;
 
-interface Context {
+interface Context extends SenderSettings {
   readonly access: Access;
   readonly server: string;
-  readonly timeouts: ClusterTimeouts;
-  readonly userAgent: string;
 }
 
 async function exchange(

@@ -102,6 +102,15 @@ describe("the server", () => {
     expect(asked).toEqual([new URL(origin).host]);
   });
 
+  test("is told of by each request, without what it selects", async () => {
+    const events: unknown[] = [];
+    const { cluster, origin } = await serveApi(empty, { onRequest: (event) => events.push(event) });
+    await cluster.list(configMaps, { fieldSelector: "metadata.name=a" });
+    expect(events).toEqual([
+      { method: "GET", url: `${origin}/api/v1/configmaps`, status: 200, ms: expect.any(Number) },
+    ]);
+  });
+
   test("that closes a connection which was kept, as it is used again, is asked over another", async () => {
     const sockets = new Set<unknown>();
     const { cluster, requests } = await serveApi((request, response) => {
