@@ -53,6 +53,7 @@ export function followNamespaces({ cluster, onTrouble, onSeen, signal }: Namespa
     },
     onSeen: () => onSeen(resource.kind),
     signal,
+    timing: { maxPause: 10_000 },
   });
   const ask = async (name: string): Promise<{ readonly labels: Labels | undefined }> => {
     const namespace = await trimmed.get(resource, name, { signal }).catch((error: TrustError) => {

@@ -51,7 +51,8 @@ export function statusToWrite(object: ClusterObject, ready: ReadyCondition, now:
     before["status"] === ready.status &&
     before["reason"] === ready.reason &&
     before["message"] === ready.message &&
-    before["observedGeneration"] === generation &&
+    // Kinds of others may have no place for it in a condition.
+    (before["observedGeneration"] ?? generation) === generation &&
     observed === generation;
   if (isSaid) return undefined;
   const since = before?.["status"] === ready.status ? before["lastTransitionTime"] : undefined;

@@ -55,8 +55,8 @@ export interface PolicyObjectsWatch {
   readonly ready: Promise<boolean>;
 }
 
-/** What stays unless told otherwise: a server that is back is asked soon. */
-const defaultTiming = { maxPause: 10_000, settle: 50, rootFiles: 1000 };
+/** A server that is back, and kinds that were just made known to it, are asked soon. */
+const defaultTiming = { maxPause: 10_000, unknownKind: 10_000, settle: 50, rootFiles: 1000 };
 
 /**
  * Keeps the policy objects of a cluster in force, object by object, until the signal comes: each change of an object, of a Secret that

@@ -74,7 +74,7 @@ export function createSecretSource(options: SecretSourceOptions): SecretSource {
       const secret = followedOne(named, key);
       if (secret.value === undefined) await atMost(secret.first, waitUntil - performance.now());
       secret.told = meaning(secret.value);
-      if (secret.value === undefined) throw secret.trouble ?? silent(named);
+      if (secret.value === undefined) throw unreadable(named, secret.trouble);
       if ("error" in secret.value) throw secret.value.error;
       return secret.value.text;
     },
@@ -161,8 +161,10 @@ async function atMost(done: Promise<void>, ms: number): Promise<void> {
   timer.abort();
 }
 
-function silent({ namespace, name }: NamedEntry): TrustError {
-  return new TrustError("CLUSTER_UNREACHABLE", `the Secret ${namespace}/${name} was not read yet`, {
-    expected: "an answer of the API server",
-  });
+function unreadable({ namespace, name }: NamedEntry, trouble: TrustError | undefined): TrustError {
+  const what = `the Secret ${namespace}/${name} cannot be read`;
+  if (trouble === undefined)
+    return new TrustError("CLUSTER_UNREACHABLE", `${what} yet`, { expected: "an answer of the API server" });
+  const { code, message, expected, found, hint } = trouble;
+  return new TrustError(code, `${what}: ${message}`, { expected, found, hint, cause: trouble });
 }

@@ -1,4 +1,4 @@
-import type { Cluster, ObjectQuery, Resource } from "../cluster/cluster.ts";
+import type { Cluster, ObjectList, ObjectQuery, Resource } from "../cluster/cluster.ts";
 import { versionsOf } from "./kinds.ts";
 
 /**
@@ -12,17 +12,39 @@ export function atServedVersions(cluster: Cluster): Cluster {
   return {
     ...cluster,
     async list(resource: Resource, query?: ObjectQuery) {
-      for (const version of versionsOf(resource)) {
-        const list = await cluster.list(version, query);
-        if (list === undefined) continue;
-        served.set(keyOf(resource), version);
-        return list;
-      }
-      served.delete(keyOf(resource));
-      return undefined;
+      const found = await firstOf(versionsOf(resource), (version) => cluster.list(version, query));
+      if (found === undefined) served.delete(keyOf(resource));
+      else served.set(keyOf(resource), found.version);
+      return found?.list;
     },
     watch: (resource, query) => cluster.watch(servedAs(resource), query),
     get: (resource, name, query) => cluster.get(servedAs(resource), name, query),
     mergeStatus: (resource, object, status, signal) => cluster.mergeStatus(servedAs(resource), object, status, signal),
   };
+}
+
+interface Listed {
+  readonly version: Resource;
+  readonly list: ObjectList;
+}
+
+/**
+ * The first version that can be listed. One that is made of another by a conversion webhook cannot be while that does not run. Throws
+ * what the first version failed with where no other can be listed either.
+ */
+async function firstOf(
+  versions: readonly Resource[],
+  listAt: (version: Resource) => Promise<ObjectList | undefined>,
+): Promise<Listed | undefined> {
+  const errors: unknown[] = [];
+  for (const version of versions) {
+    try {
+      const list = await listAt(version);
+      if (list !== undefined) return { version, list };
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
+  return undefined;
 }

@@ -125,7 +125,9 @@ async function write(
   status: JsonObject,
 ): Promise<TrustError | undefined> {
   try {
-    await cluster.mergeStatus(resource, object, status, signal);
+    // In the version in which it was read: another one may need a conversion that does not run.
+    const [version = resource.version] = object.apiVersion.split("/").slice(-1);
+    await cluster.mergeStatus({ ...resource, version }, object, status, signal);
     return undefined;
   } catch (error) {
     return asTrustError(error);

@@ -1,4 +1,6 @@
 import { expect, it } from "vitest";
+import type { Resource } from "../../src/cluster/cluster.ts";
+import { TrustError } from "../../src/errors.ts";
 import { readPolicyObjects } from "../../src/policy-objects/read.ts";
 import { codeOfRejection } from "../support/errors.ts";
 import { imagePolicy } from "../support/foreign.ts";
@@ -33,6 +35,19 @@ it("an older policy-controller's policies are read at the version it has", async
   const cluster = createMemoryCluster();
   cluster.unknown.add("clusterimagepolicies.v1beta1.policy.sigstore.dev");
   cluster.put(foreign("v1alpha1"));
+  expect((await readPolicyObjects(cluster, {})).set.policies).toMatchObject([{ name: "foreign" }]);
+});
+
+it("policies are read at the version in which they are stored where the conversion to the other does not run", async () => {
+  const cluster = createMemoryCluster();
+  cluster.put(foreign("v1alpha1"));
+  const { list } = cluster;
+  Object.assign(cluster, {
+    async list(resource: Resource) {
+      if (resource.version === "v1beta1") throw new TrustError("CLUSTER_UNREACHABLE", "conversion webhook failed");
+      return list(resource);
+    },
+  });
   expect((await readPolicyObjects(cluster, {})).set.policies).toMatchObject([{ name: "foreign" }]);
 });
 

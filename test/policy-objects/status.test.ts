@@ -205,6 +205,14 @@ describe("objects of policy-controller", () => {
     await until(() => readyOf(cluster, foreign)?.["status"] === "True");
   });
 
+  it("are written once although their conditions have no place for a generation", () => {
+    const { cluster, tell, patches } = open();
+    const condition = { type: "Ready", status: "True", reason: "InForce", message: "in force as it is written" };
+    cluster.put({ ...foreign, status: { observedGeneration: 1, conditions: [condition] } });
+    tell(good, foreign);
+    expect(patches()).toBe(0);
+  });
+
   it("keep the one that policy-controller writes", () => {
     const { cluster, tell, patches } = open();
     const conditions = [
