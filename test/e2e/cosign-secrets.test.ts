@@ -32,7 +32,11 @@ describePeers([...kubernetesPeers, "cosign2"], "a key pair that cosign keeps in 
 
   const cosign = (...args: readonly string[]) =>
     expectDone(
-      run(requirePeer("cosign2"), args, { env: { KUBECONFIG: cluster.kubeconfig, COSIGN_PASSWORD: "secret" } }),
+      // It also writes the public key into the folder it runs in.
+      run(requirePeer("cosign2"), args, {
+        cwd: cluster.folder,
+        env: { KUBECONFIG: cluster.kubeconfig, COSIGN_PASSWORD: "secret" },
+      }),
     );
   const apply = (...items: readonly Manifest[]) => {
     const input = JSON.stringify({ apiVersion: "v1", kind: "List", items });
