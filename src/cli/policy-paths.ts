@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { Cluster } from "../cluster/cluster.ts";
 import type { ObjectState } from "../policy/objects.ts";
 import type { PolicySet } from "../policy/policy.ts";
@@ -12,9 +13,11 @@ import { plain } from "./print.ts";
 /** Where a command takes policies, in the words of its help. */
 export const policyPaths = "policy file, folder of policies, or cluster: the policies that the cluster has";
 
+const clusterWord = "cluster";
+
 /** Whether the word stands for the cluster, not for a file. A file or folder of that name is `./cluster`. */
 export function isCluster(path: string): boolean {
-  return path === "cluster";
+  return path === clusterWord;
 }
 
 /** The cluster of a command: opened when something is asked of it, once. */
@@ -28,6 +31,8 @@ export function lazyCluster(context: CommandContext, flags: ClusterFlags): LazyC
   let opening: Promise<Cluster> | undefined;
   return {
     open() {
+      if (opening === undefined && existsSync(context.resolvePath(clusterWord)))
+        context.note("warning: cluster means the cluster of the kubeconfig; what is called so here is ./cluster");
       opening ??= openClusterOf(context, flags);
       return opening;
     },

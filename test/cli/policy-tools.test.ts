@@ -323,6 +323,13 @@ describe("trust policy diff", () => {
     cpSync(at("policies/examples/keys"), at("cluster/keys"), { recursive: true });
     expect((await run("diff", "./cluster", old, "--against", evidence)).code).toBe(0);
     expect((await run("check", "./cluster")).code).toBe(0);
+    for (const args of [
+      ["check", "cluster"],
+      ["explain", "-p", "cluster", image],
+    ]) {
+      const { code, stderr } = await run(...args);
+      expect([code, stderr]).toEqual([3, expect.stringContaining("what is called so here is ./cluster")]);
+    }
   });
 
   it("puts objects of files into one namespace", async () => {

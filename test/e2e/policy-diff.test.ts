@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { formatPublicKey } from "../../src/crypto/public-key.ts";
 import { sigstoreBundle } from "../../src/formats/sigstore-bundle.ts";
 import type { Signer } from "../../src/keys/signer.ts";
+import { parseReference } from "../../src/oci/reference.ts";
 import { signImage } from "../../src/sign.ts";
 import { runTrust } from "../support/cli.ts";
 import { describeKubernetes, type Kubernetes, startKubernetes } from "../support/kubernetes.ts";
@@ -13,7 +14,7 @@ import { createWorld, trustedRootOf } from "../support/sigstore/world.ts";
 import { openStage, type Stage } from "../support/stage.ts";
 import { createTufRepository, writeRepository } from "../support/tuf-repository.ts";
 import { eventually } from "./eventually.ts";
-import { clusterPolicy, cronJob, deployment, type Manifest, namespace, pod } from "./objects.ts";
+import { clusterPolicy, cronJob, deployment, type Manifest, namespace, pod, podSpec } from "./objects.ts";
 import { crdFolder } from "./stage.ts";
 
 const [alice, bob] = [newSigner(), newSigner()];
@@ -126,6 +127,26 @@ describeKubernetes("what a change of policies changes in a cluster", () => {
     expect(rowsOf((await trust([...diff, "lab"])).stdout)).toEqual(["same Deployment lab/trial app:1"]);
     const slip = await trust([...diff, "shpo"]);
     expect([slip.code, slip.stderr]).toEqual([3, expect.stringContaining('no namespace \\"shpo\\"')]);
+  });
+
+  it("is that of the template where a Pod differs by its pin alone, and of the Pod for what was put into it", async () => {
+    const head = { apiVersion: "v1", kind: "PodTemplate", metadata: { name: "template", namespace: "lab" } };
+    await apply({ ...head, template: { spec: podSpec(images.old) } });
+    const uid = await done(["get", "podtemplate", "template", "-n", "lab", "-o", "jsonpath={.metadata.uid}"]);
+    const { digest } = await stage.registry.resolve(parseReference(images.old));
+    const made = pod("made", "lab", `${images.old}@${digest}`);
+    const owner = { apiVersion: "v1", kind: "PodTemplate", name: "template", uid, controller: true };
+    const containers = [...podSpec(`${images.old}@${digest}`).containers, { name: "side", image: images.next }];
+    await apply({ ...made, metadata: { ...made.metadata, ownerReferences: [owner] } as never, spec: { containers } });
+    const { stdout } = await trust([
+      ...["policy", "diff", "cluster", "next", "--against", "cluster", "-n", "lab", "--all", "--output", "json"],
+    ]);
+    expect(rowsOf(stdout).sort()).toEqual([
+      "same Deployment lab/trial app:1",
+      "same Pod lab/made of PodTemplate lab/template app:2",
+      "same PodTemplate lab/template app:1",
+    ]);
+    await done(["delete", "podtemplate/template", "pod/made", "-n", "lab"]);
   });
 
   it("is told as a table, and is nothing where nothing changes", async () => {
