@@ -326,6 +326,7 @@ describe("trust policy diff", () => {
     for (const args of [
       ["check", "cluster"],
       ["explain", "-p", "cluster", image],
+      ["diff", old, old, "--against", "cluster"],
     ]) {
       const { code, stderr } = await run(...args);
       expect([code, stderr]).toEqual([3, expect.stringContaining("what is called so here is ./cluster")]);

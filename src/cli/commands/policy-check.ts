@@ -5,15 +5,7 @@ import type { Lint } from "../../policy-tools/remark.ts";
 import { clusterOptions } from "../cluster.ts";
 import { defineCommand } from "../command.ts";
 import type { Output } from "../io.ts";
-import {
-  effectOf,
-  isCluster,
-  lazyCluster,
-  loadFiles,
-  policyPaths,
-  readCluster,
-  tellNamesake,
-} from "../policy-paths.ts";
+import { effectOf, isCluster, lazyCluster, loadFiles, policyPaths, readCluster } from "../policy-paths.ts";
 import { paint, plain } from "../print.ts";
 import { createResults } from "../results.ts";
 
@@ -49,7 +41,6 @@ export const command = defineCommand({
     const { io, output } = context;
     const { checkPolicies } = await import("../../policy-tools/check.ts");
     const cluster = lazyCluster(context, flags);
-    if (paths.some(isCluster)) tellNamesake(context);
     const composed = paths.some(isCluster) ? await readCluster(context, cluster).finally(cluster.close) : undefined;
     const files = paths.filter((path) => !isCluster(path));
     const load = async () => {
