@@ -66,7 +66,7 @@ export async function followCluster(options: ClusterFollowingOptions): Promise<C
       log.warn({ ...what, code, message, expected, found }, "status of a policy object not written"),
   });
   const tellObjects = createObjectLog(log);
-  const namespaces = followNamespaces(common);
+  const namespaces = followNamespaces({ ...common, timing: options.timing });
   const objects = followPolicyObjects({
     ...common,
     openRoot: options.openRoot,

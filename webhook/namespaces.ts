@@ -4,6 +4,7 @@ import {
   type Cluster,
   type ClusterObject,
   follow,
+  type PolicyObjectsOptions,
   type Resource,
   type TrustError,
   trimming,
@@ -16,6 +17,7 @@ export interface NamespaceOptions {
   readonly onTrouble: (kind: string, error: TrustError) => void;
   readonly onSeen: (kind: string) => void;
   readonly signal: AbortSignal;
+  readonly timing?: PolicyObjectsOptions["timing"];
 }
 
 export interface Namespaces {
@@ -37,7 +39,7 @@ const maxRemembered = 1000;
  * Knows the labels of all namespaces. One that was made a moment ago is asked for: by all reviews that need it at once, and only
  * until the deadline of each.
  */
-export function followNamespaces({ cluster, onTrouble, onSeen, signal }: NamespaceOptions): Namespaces {
+export function followNamespaces({ cluster, onTrouble, onSeen, signal, timing }: NamespaceOptions): Namespaces {
   const trimmed = trimming(cluster, labelsAlone);
   let known: ReadonlyMap<string, ClusterObject> | undefined;
   let trouble: TrustError | undefined;
@@ -53,7 +55,7 @@ export function followNamespaces({ cluster, onTrouble, onSeen, signal }: Namespa
     },
     onSeen: () => onSeen(resource.kind),
     signal,
-    timing: { maxPause: 10_000 },
+    timing: { maxPause: 10_000, ...timing },
   });
   const ask = async (name: string): Promise<{ readonly labels: Labels | undefined }> => {
     const namespace = await trimmed.get(resource, name, { signal }).catch((error: TrustError) => {
