@@ -5,7 +5,7 @@ import type { Recording } from "../policy-tools/recording.ts";
 import type { ClusterScope } from "./cluster-subjects.ts";
 import type { CommandContext } from "./command.ts";
 import { readInput } from "./input.ts";
-import { imagesInManifest, readManifests } from "./manifests.ts";
+import type { ManifestText } from "./manifests.ts";
 import { isCluster, type LazyCluster } from "./policy-paths.ts";
 
 /** What a change of policies is held against, and what could not be read of it. */
@@ -47,7 +47,7 @@ async function readOne(context: CommandContext, path: string, sources: SubjectSo
   }
   if (path === "-") {
     const content = (await context.io.readStdin(maxStdinBytes)).toString("utf8");
-    return fromManifests(imagesInManifest(content, "standard input", namespaceIn(sources)));
+    return fromManifests([{ file: "standard input", content }], sources);
   }
   if (path.endsWith(".evidence.json")) {
     const { readEvidence } = await import("../policy-tools/run-tests.ts");
@@ -55,11 +55,16 @@ async function readOne(context: CommandContext, path: string, sources: SubjectSo
     return { subjects: recording.images.map((image) => ({ image })), errors: [], recordings: [recording] };
   }
   if (path.endsWith(".txt")) return fromList(await readInput(context, path, "the list of images", maxListBytes), path);
-  return fromManifests(await readManifests(context.resolvePath(path), namespaceIn(sources)));
+  const { readManifestTexts } = await import("./manifests.ts");
+  return fromManifests(readManifestTexts(context.resolvePath(path)), sources);
 }
 
-function fromManifests({ images, errors }: Awaited<ReturnType<typeof readManifests>>): DiffSubjects {
-  return { subjects: images, errors, recordings: [] };
+async function fromManifests(
+  texts: AsyncIterable<ManifestText> | Iterable<ManifestText>,
+  sources: SubjectSources,
+): Promise<DiffSubjects> {
+  const { readManifestSubjects } = await import("./manifest-subjects.ts");
+  return { ...(await readManifestSubjects(texts, namespaceIn(sources))), recordings: [] };
 }
 
 function fromList(bytes: Buffer, path: string): DiffSubjects {

@@ -33,22 +33,32 @@ const maxDepth = 12;
  * containers. `namespace` is that of objects which name none. Throws `FILE_NOT_FOUND`, `FILE_UNREADABLE`.
  */
 export async function readManifests(path: string, namespace: string): Promise<ManifestImages> {
-  const found: ManifestImages[] = [];
-  for (const file of await manifestFiles(path)) {
-    const content = (await readSmallFile(file, "the manifest", maxFileBytes)).toString("utf8");
-    found.push(imagesInManifest(content, file, namespace));
-  }
-  return { images: found.flatMap(({ images }) => images), errors: found.flatMap(({ errors }) => errors) };
+  const images: ManifestImage[] = [];
+  const errors: TrustError[] = [];
+  for await (const text of readManifestTexts(path))
+    errors.push(...eachObject(text, (object) => images.push(...imagesOfObject(object, namespace))));
+  return { images, errors };
 }
 
-/** The same for the text of one manifest, of any number of objects; `file` names it in errors. */
-export function imagesInManifest(content: string, file: string, namespace: string): ManifestImages {
-  const images: ManifestImage[] = [];
+/** The text of one manifest, of any number of objects; `file` names it in errors. */
+export interface ManifestText {
+  readonly file: string;
+  readonly content: string;
+}
+
+/** The manifests of a file or folder, as {@link readManifests} finds them. */
+export async function* readManifestTexts(path: string): AsyncIterable<ManifestText> {
+  for (const file of await manifestFiles(path))
+    yield { file, content: (await readSmallFile(file, "the manifest", maxFileBytes)).toString("utf8") };
+}
+
+/** Has every object read, those of lists too; the errors are what cannot be read. */
+export function eachObject({ file, content }: ManifestText, read: (object: Manifest) => void): readonly TrustError[] {
   const errors: TrustError[] = [];
   for (const document of documentsOf(content, file, errors)) {
     for (const object of isObject(document) ? itemsOf(document) : []) {
       try {
-        images.push(...imagesOfObject(object, namespace));
+        read(object);
       } catch (error) {
         if (!(error instanceof TrustError)) throw error;
         const { code, expected, found, hint } = error;
@@ -56,7 +66,7 @@ export function imagesInManifest(content: string, file: string, namespace: strin
       }
     }
   }
-  return { images, errors };
+  return errors;
 }
 
 async function manifestFiles(path: string): Promise<readonly string[]> {
@@ -104,7 +114,7 @@ function jsonOf(content: string): unknown {
   }
 }
 
-type Manifest = Readonly<Record<string, unknown>>;
+export type Manifest = Readonly<Record<string, unknown>>;
 
 function itemsOf(document: Manifest): readonly Manifest[] {
   const items = document["items"];
@@ -112,10 +122,17 @@ function itemsOf(document: Manifest): readonly Manifest[] {
   return isList ? items.filter(isObject).flatMap(itemsOf) : [document];
 }
 
-function imagesOfObject(object: Manifest, fallback: string): readonly ManifestImage[] {
+/** The kind of an object, where it is one that admission knows. */
+export function workloadOf(object: Manifest): Workload | undefined {
+  const kind = text(object, "kind");
+  const [version = "", group = ""] = (text(object, "apiVersion") ?? "").split("/").reverse();
+  return workloads.find((row) => row.kind === kind && row.group === group && version !== "");
+}
+
+/** The images that an object names, each once; `fallback` is its namespace where it names none. Throws `OBJECT_UNSUPPORTED`. */
+export function imagesOfObject(object: Manifest, fallback: string): readonly ManifestImage[] {
   const kind = text(object, "kind") ?? "object";
-  const [version = "", group] = (text(object, "apiVersion") ?? "").split("/").reverse();
-  const known = workloads.find((row) => row.kind === kind && row.group === (group ?? "") && version !== "");
+  const known = workloadOf(object);
   const namespace = text(object, "metadata", "namespace") ?? fallback;
   const name = text(object, "metadata", "name");
   const usedBy = `${kind} ${namespace}/${name ?? text(object, "metadata", "generateName") ?? ""}`;

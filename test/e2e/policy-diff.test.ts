@@ -122,6 +122,17 @@ describeKubernetes("what a change of policies changes in a cluster", () => {
     ]);
   });
 
+  it("is the same for what kubectl lists", async () => {
+    const kinds = "deployments,replicasets,statefulsets,daemonsets,cronjobs,jobs,pods,namespaces";
+    const stdin = await done(["get", kinds, "-A", "-o", "json"]);
+    const diff = (against: string) =>
+      runTrust(["policy", "diff", "cluster", "next", "--all", "-o", "json", "--against", against], {
+        ...{ folder: cluster.folder, env: { KUBECONFIG: cluster.kubeconfig }, stdin },
+      });
+    const [piped, asked] = [await diff("-"), await diff("cluster")];
+    expect([piped.code, rowsOf(piped.stdout)]).toEqual([asked.code, rowsOf(asked.stdout)]);
+  });
+
   it("is told of the namespaces that are named", async () => {
     const diff = ["policy", "diff", "cluster", "next", "--against", "cluster", "--all", "--output", "json", "-n"];
     expect(rowsOf((await trust([...diff, "lab"])).stdout)).toEqual(["same Deployment lab/trial app:1"]);

@@ -39,7 +39,7 @@ export const command = defineCommand({
     {
       about: "Where only kubectl reaches the cluster",
       command:
-        "kubectl get deployments,statefulsets,daemonsets,cronjobs,pods -A -o json | trust policy diff policies.old/ policies/ --against -",
+        "kubectl get deployments,replicasets,statefulsets,daemonsets,cronjobs,jobs,pods,namespaces -A -o json | trust policy diff policies.old/ policies/ --against -",
     },
     {
       about: "Offline, on recorded evidence",
@@ -76,8 +76,7 @@ export const command = defineCommand({
     namespace: {
       short: "n",
       value: "NAME",
-      summary:
-        "of the cluster, only what is in this namespace; of manifests, where objects are that name none (default)",
+      summary: "of the cluster, look only here; of manifests, the namespace of objects that name none (else: default)",
       many: true,
     },
     "no-match": {
