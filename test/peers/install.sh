@@ -7,10 +7,12 @@ export LC_ALL=C
 cache=${TRUST_PEERS:-${XDG_CACHE_HOME:-$HOME/.cache}/trust-peers}
 here=$(cd "$(dirname "$0")" && pwd)
 names=(cosign2 cosign3 skopeo crane oras notation docker-registry oci-conformance
-  etcd kubectl kube-apiserver kube-controller-manager policy-controller-crds)
+  etcd kubectl kube-apiserver kube-controller-manager policy-controller-crds cue-validate)
 conformance=github.com/opencontainers/distribution-spec/conformance
 conformance_commit=967efdc
 kubernetes=$(awk '$2 == "k8s.io/kubernetes" { print $3 }' "$here/kubernetes/go.mod")
+# Ours: another version of it is another peer.
+cue=$(awk '$2 == "cuelang.org/go" { print $3 }' "$here/cue/go.mod")-$(cat "$here"/cue/{go.mod,main.go} | sha256sum | cut -c1-8)
 policy_controller=github.com/sigstore/policy-controller
 policy_controller_version=v0.13.1
 policy_controller_sum='h1:Woy+6bQ7pT/0m3/PSO2RtDxSHKBZ/8iHpCZFcZJThM8='
@@ -35,6 +37,8 @@ recipe() { # NAME
     kube-apiserver | kube-controller-manager) suites='' packages='' runs=--version expect=$kubernetes ;;
     # Files, no program.
     policy-controller-crds) suites='' packages='' program='' runs='' expect=$policy_controller_version ;;
+    # Asked nothing, it ends.
+    cue-validate) suites='' packages='' runs=nothing expect=$cue ;;
     # It has no command that does nothing.
     oci-conformance) suites='' packages='' runs='' expect=$conformance_commit ;;
     *) return 1 ;;
@@ -146,6 +150,14 @@ build_conformance() { # DIR
     printf '%s  (%s)\n' "$conformance_commit" "$conformance" >"$1/ORIGIN"
 }
 
+build_cue() { # DIR
+  has_go cue-validate || return 1
+  mkdir -p "$1/usr/bin" &&
+    { (cd "$here/cue" && CGO_ENABLED=0 go build -trimpath -mod=readonly -buildvcs=false -o "$1/usr/bin/cue-validate" .) \
+      2>"$1/log" || go_failed "$1/log"; } &&
+    printf '%s  (cuelang.org/go)\n' "$cue" >"$1/ORIGIN"
+}
+
 # Both programs share most of their packages, so one command builds all of them that are wanted and missing.
 build_kubernetes() { # NAME DIR
   local name out=$work/kubernetes programs=()
@@ -179,6 +191,7 @@ install_peer() { # NAME
   local stage=$work/$1
   case $1 in
     oci-conformance) build_conformance "$stage" ;;
+    cue-validate) build_cue "$stage" ;;
     skopeo) unpack "$1" "$stage" && wrap_skopeo "$stage" ;;
     kube-apiserver | kube-controller-manager) build_kubernetes "$1" "$stage" ;;
     policy-controller-crds) fetch_policy_controller "$stage" ;;
