@@ -33,9 +33,14 @@ function tell(log: Log, { state }: StatedObject, before: string | undefined): vo
   const { object, usable, problems, warnings } = state;
   const fields = { kind: object.kind, name: object.name, namespace: object.namespace };
   if (!usable)
-    log.error({ ...fields, problems: shortened(problems) }, "policy object unusable: it refuses what it matches");
+    log.error({ ...fields, problems: shortened(problems) }, `policy object unusable: ${effectOf(object.kind)}`);
   else if (before?.startsWith("[false")) log.info({ ...fields }, "policy object in force again");
   if (usable && warnings.length > 0) log.warn({ ...fields, warnings: shortened(warnings) }, "policy warning");
+}
+
+function effectOf(kind: string): string {
+  if (kind === "TrustException") return "it lets nothing pass";
+  return kind === "TrustRoot" ? "nothing is believed by it" : "it refuses what it matches";
 }
 
 function shortened(lines: readonly string[]): readonly string[] {
