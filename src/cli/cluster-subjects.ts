@@ -39,7 +39,7 @@ export async function readClusterSubjects(
     for (const place of places) {
       for (const [name, own] of await readNamespaces(reading, place, needsNamespaceLabels)) labels.set(name, own);
       for (const workload of workloads) {
-        running.push(...(await readWorkloads(reading, workload, place)));
+        for (const object of await readWorkloads(reading, workload, place)) running.push(object);
         progress.step(`${workload.resource}${place === undefined ? "" : ` of ${place}`}`);
       }
     }
