@@ -80,7 +80,8 @@ function textToCompile(object: unknown): number {
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
     if (typeof at !== "object" || at === null) continue;
     for (const [name, value] of Object.entries(at)) {
-      if (typeof value === "string" && /regexp?$|^condition$/i.test(name)) length += value.length;
+      const isRule = name === "data" && Reflect.get(at, "type") === "cue";
+      if (typeof value === "string" && (isRule || /regexp?$|^condition$/i.test(name))) length += value.length;
       waiting.push(value);
     }
   }

@@ -26,9 +26,29 @@ export function predicateValue(attestation: VerifiedAttestation): unknown {
     });
   if (bytes.length > maxValues) refuseMostlyStructure(bytes);
   // That it is strict JSON was checked when it was proved.
-  const value: unknown = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8"));
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
+  const value: unknown = JSON.parse(text);
+  if (longNumber.test(text) && hasInfinity(value))
+    throw new TrustError("SIGNATURE_MALFORMED", "the predicate has a number beyond all that can be compared", {
+      expected: "numbers within 1.8e308",
+    });
   if (bytes.length <= maxKeptBytes) kept.set(attestation, value);
   return value;
+}
+
+/** Most texts hold nothing that could be so large a number. */
+const longNumber = /[0-9][eE]\+?[0-9]{3}|[0-9]{300}/;
+
+/** What is beyond the range of a double is read as larger than everything; other programs refuse it. */
+function hasInfinity(value: unknown): boolean {
+  const waiting: unknown[] = [value];
+  while (waiting.length > 0) {
+    const item = waiting.pop();
+    if (item === Number.POSITIVE_INFINITY || item === Number.NEGATIVE_INFINITY) return true;
+    if (typeof item !== "object" || item === null) continue;
+    for (const inner of Object.values(item)) waiting.push(inner);
+  }
+  return false;
 }
 
 function refuseMostlyStructure(bytes: Uint8Array): void {

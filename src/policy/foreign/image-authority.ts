@@ -10,14 +10,24 @@ import { nonEmpty } from "../non-empty.ts";
 import type { KeyAuthority, KeylessAuthority, KeylessIdentity, StaticAuthority, Unusable } from "../policy.ts";
 import { parsePolicyKeys } from "../policy-keys.ts";
 import { keysOfSecret, type SecretEntry } from "../secret-keys.ts";
+import { type AttestationRule, readAttestationRules } from "./attestation-rule.ts";
 import type { ImageAuthority } from "./schema.ts";
 import { isSet } from "./schema-parts.ts";
 
 /** What an authority of a ClusterImagePolicy comes to. */
 export type ReadImageAuthority =
-  | { readonly authority: KeyAuthority | KeylessAuthority }
+  /** `rules`: of its attestations, in order; all of them are judged here. */
+  | { readonly authority: KeyAuthority | KeylessAuthority; readonly rules: readonly (JudgedRule | undefined)[] }
   | { readonly static: StaticAuthority }
-  | { readonly unusable: Unusable };
+  | UnusableAuthority;
+
+interface UnusableAuthority {
+  readonly unusable: Unusable;
+  /** Which character of the rule of which attestation is the reason. */
+  readonly at?: { readonly attestation: number; readonly offset: number };
+}
+
+type JudgedRule = Extract<AttestationRule, { readonly condition: unknown }>;
 
 type OpenRoot = NonNullable<PolicySources["openRoot"]>;
 
@@ -38,9 +48,11 @@ export async function readImageAuthority(
   }
   const unusable = unusableBecause(written, readSecret);
   if (unusable !== undefined) return { unusable: { name, ...unusable } };
+  const rules = await readRules(written, name);
+  if ("unusable" in rules) return rules;
   try {
-    if (written.key !== undefined) return { authority: { name, ...(await readKey(written, openRoot, readSecret)) } };
-    return { authority: { name, ...(await readKeyless(written, openRoot)) } };
+    if (written.key === undefined) return { authority: { name, ...(await readKeyless(written, openRoot)) }, rules };
+    return { authority: { name, ...(await readKey(written, openRoot, readSecret)) }, rules };
   } catch (error) {
     const { message, expected = "what the authority names", code } = asTrustError(error);
     if (code === "INTERNAL") throw error;
@@ -48,9 +60,27 @@ export async function readImageAuthority(
   }
 }
 
+async function readRules(
+  { attestations = [] }: ImageAuthority,
+  name: string,
+): Promise<readonly (JudgedRule | undefined)[] | UnusableAuthority> {
+  const rules: (JudgedRule | undefined)[] = [];
+  for (const [attestation, rule] of (await readAttestationRules(attestations)).entries()) {
+    if (rule === undefined || "condition" in rule) {
+      rules.push(rule);
+      continue;
+    }
+    const { unread, offset } = rule;
+    const why = `its attestation ${attestations[attestation]?.name ?? ""} is judged by ${unread}`;
+    const unusable = { name, ...elsewhere(why, "the rule as a condition in CEL, in a ClusterTrustPolicy") };
+    return { unusable, ...(offset === undefined ? {} : { at: { attestation, offset } }) };
+  }
+  return rules;
+}
+
 /** What of an authority is not judged by here. */
 function unusableBecause(
-  { key, keyless, attestations = [] }: ImageAuthority,
+  { key, keyless }: ImageAuthority,
   readSecret: PolicySources["readSecret"],
 ): Omit<Unusable, "name"> | undefined {
   if (isSet(key?.kms)) return elsewhere("its key is in a key management service", "the public key in data");
@@ -58,10 +88,7 @@ function unusableBecause(
     return elsewhere("its key is in a Secret", "the public key in data");
   if (keyless?.["ca-cert"] !== undefined)
     return elsewhere("policy-controller checks nothing against ca-cert either", "a TrustRoot, by trustRootRef");
-  const ruled = attestations.find(({ policy }) => policy !== undefined);
-  if (ruled === undefined) return undefined;
-  const language = ruled.policy?.type === "rego" ? "Rego" : "CUE";
-  return elsewhere(`its attestation ${ruled.name} is judged by ${language}`, "a condition in CEL: trust policy import");
+  return undefined;
 }
 
 function elsewhere(why: string, expected: string): Omit<Unusable, "name"> {

@@ -1,6 +1,5 @@
 import { createPattern } from "../../crypto/x509-identity.ts";
 import { asTrustError } from "../../errors.ts";
-import { predicateKinds } from "../../formats/predicate-types.ts";
 import { parseRepository } from "../../oci/reference.ts";
 import type { PolicySources } from "../authority-rules.ts";
 import type { Path, SourceDocument } from "../document.ts";
@@ -8,7 +7,8 @@ import { nonEmpty } from "../non-empty.ts";
 import type { AttestationRequirement, LabelSelector, ObjectMatch, SignaturePlace, TrustPolicy } from "../policy.ts";
 import type { Problem } from "../problem.ts";
 import type { ParsedPolicies } from "../rules.ts";
-import { readImageAuthority } from "./image-authority.ts";
+import { predicateTypeOf } from "./attestation-rule.ts";
+import { type ReadImageAuthority, readImageAuthority } from "./image-authority.ts";
 import { parseNameGlob } from "./name-glob.ts";
 import type { ImageAuthority, ImagePolicyDocument } from "./schema.ts";
 import { isSet } from "./schema-parts.ts";
@@ -35,7 +35,7 @@ export async function toImagePolicy(
   const unusable = read.flatMap((one) => ("unusable" in one ? [one.unusable] : []));
   const attestations = spec.authorities.flatMap((written, index) => {
     const one = read[index];
-    return one !== undefined && "authority" in one ? requirementsOf(written, one.authority.name) : [];
+    return one !== undefined && "authority" in one ? requirementsOf(written, one) : [];
   });
   const places = spec.authorities.flatMap(placesOf);
   const base = {
@@ -60,13 +60,8 @@ export async function toImagePolicy(
         };
   const warnings = [...policyWarnings(spec, ruled?.reason, document)];
   if (sources.readSecret !== undefined) warnings.push(...secretWarnings(spec.authorities, document));
-  for (const [index, one] of read.entries())
-    if ("unusable" in one && ruled === undefined)
-      warnings.push({
-        place: document.placeOf(["spec", "authorities", index]),
-        what: `spec.authorities[${index}] is satisfied by nothing: ${one.unusable.reason}`,
-        expected: one.unusable.expected,
-      });
+  if (ruled === undefined)
+    for (const [index, one] of read.entries()) warnings.push(...authorityWarnings(one, index, document));
   return { policies: [policy], problems: [], warnings };
 }
 
@@ -93,13 +88,43 @@ function distinctNames(authorities: readonly ImageAuthority[]): readonly string[
   });
 }
 
-function requirementsOf({ attestations = [] }: ImageAuthority, name: string): readonly AttestationRequirement[] {
-  return attestations.map((written) => {
-    const { predicateType } = written;
-    const known = Object.hasOwn(predicateKinds, predicateType)
-      ? predicateKinds[predicateType as keyof typeof predicateKinds].uri
-      : predicateType;
-    return { name: written.name, predicateType: known, authorities: [name], select: "any" };
+function requirementsOf(
+  { attestations = [] }: ImageAuthority,
+  { authority, rules }: Extract<ReadImageAuthority, { readonly authority: unknown }>,
+): readonly AttestationRequirement[] {
+  return attestations.map((written, index) => {
+    const condition = rules[index]?.condition;
+    return {
+      name: written.name,
+      predicateType: predicateTypeOf(written),
+      authorities: [authority.name],
+      select: "any",
+      ...(condition === undefined ? {} : { condition }),
+    };
+  });
+}
+
+/** That an authority is not judged here, and how rules in another language are. */
+function authorityWarnings(read: ReadImageAuthority, index: number, document: SourceDocument): readonly Problem[] {
+  const path = ["spec", "authorities", index];
+  const ruleAt = (attestation: number) => [...path, "attestations", attestation, "policy", "data"];
+  if ("unusable" in read) {
+    const { unusable, at } = read;
+    const place = at === undefined ? document.placeOf(path) : document.placeWithin(ruleAt(at.attestation), at.offset);
+    const what = `spec.authorities[${index}] is satisfied by nothing: ${unusable.reason}`;
+    return [{ place, what, expected: unusable.expected }];
+  }
+  if ("static" in read) return [];
+  return read.rules.flatMap((rule, attestation) => {
+    if (rule === undefined) return [];
+    const name = `spec.authorities[${index}].attestations[${attestation}].policy`;
+    const place = document.placeOfKey(ruleAt(attestation));
+    if (rule.isNever) {
+      const what = `${name} is met by nothing: it asks for another predicateType than the attestation has`;
+      return [{ place, what, expected: `a rule about ${rule.predicateType}` }];
+    }
+    const what = `${name} is judged as a condition, more strictly than by CUE: what it names must be in the statement`;
+    return [{ place, what, expected: rule.condition.expression.slice(0, 500) }];
   });
 }
 

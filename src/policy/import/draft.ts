@@ -17,8 +17,16 @@ export interface Draft {
   readonly namespace?: string;
   /** JSON. */
   readonly spec: Readonly<Record<string, unknown>>;
+  /** Comments, each above the key of `spec` that its path leads to. */
+  readonly notes?: readonly Note[];
   /** Where in the source it comes from. */
   readonly from: string;
+}
+
+/** One line to be read beside what was made. */
+export interface Note {
+  readonly path: Path;
+  readonly text: string;
 }
 
 /** Images of a native policy. */

@@ -1,11 +1,20 @@
-import { predicateKinds } from "../../formats/predicate-types.ts";
 import type { SourceDocument } from "../document.ts";
+import { predicateTypeOf, readAttestationRules } from "../foreign/attestation-rule.ts";
 import { parseNameGlob } from "../foreign/name-glob.ts";
 import { type RemoteRepository, remoteSource } from "../foreign/remote-root.ts";
-import type { ForeignRootDocument, ImagePolicyDocument } from "../foreign/schema.ts";
+import type { ForeignRootDocument, ImageAuthority, ImagePolicyDocument } from "../foreign/schema.ts";
 import { trustedRootOf } from "../foreign/trust-root.ts";
-import { type Draft, type Ledger, type NativeImages, nativeGlob, objectNameOf, refusing, wordOf } from "./draft.ts";
-import { importAuthority } from "./image-authorities.ts";
+import {
+  type Draft,
+  type Ledger,
+  type NativeImages,
+  type Note,
+  nativeGlob,
+  objectNameOf,
+  refusing,
+  wordOf,
+} from "./draft.ts";
+import { importAuthority, type MadeAuthority } from "./image-authorities.ts";
 
 type Spec = ImagePolicyDocument["spec"];
 type Image = NativeImages["images"][number];
@@ -41,23 +50,26 @@ function nativeRepository(name: string, remote: RemoteRepository): object | unde
 }
 
 /** Native policies that refuse all that a ClusterImagePolicy refuses. */
-export function importImagePolicy(
+export async function importImagePolicy(
   { metadata, spec }: ImagePolicyDocument,
   document: SourceDocument,
   ledger: Ledger,
-): readonly Draft[] {
+): Promise<readonly Draft[]> {
   const from = document.placeOf([]);
   const common = { mode: spec.mode === "warn" ? "warn" : "enforce", ...matchOf(spec, ledger) };
   const images = spec.images.map(({ glob }) => imageOf(parseNameGlob(glob)));
   const drafts: Draft[] = [];
   const known = images.flatMap((image) => image ?? []);
-  if (known.length > 0)
+  if (known.length > 0) {
+    const { notes, ...rules } = await rulesOf(spec, ledger);
     drafts.push({
       kind: "ClusterTrustPolicy",
       name: metadata.name,
-      spec: { ...common, images: known, ...rulesOf(spec, ledger) },
+      spec: { ...common, images: known, ...rules },
+      ...(notes === undefined ? {} : { notes }),
       from,
     });
+  }
   for (const [index, image] of images.entries()) {
     if (image !== undefined) continue;
     const written = spec.images[index]?.glob ?? "";
@@ -115,11 +127,19 @@ function matchOf({ match = [] }: Spec, ledger: Ledger): object {
   return entries.some((entry) => Object.keys(entry).length === 0) ? {} : { match: entries };
 }
 
+interface ReadAuthority {
+  readonly written: ImageAuthority;
+  readonly index: number;
+  readonly made: MadeAuthority;
+}
+
+type Rules = Readonly<Record<string, unknown>> & { readonly notes?: readonly Note[] };
+
 /**
  * Authorities and attestations. Natively attestations are asked of every image, whoever signed it: beside authorities that
  * sign, those that attest are left out, and of several that attest all but the first.
  */
-function rulesOf({ authorities, policy }: Spec, ledger: Ledger): object {
+async function rulesOf({ authorities, policy }: Spec, ledger: Ledger): Promise<Rules> {
   if (policy !== undefined) {
     const language = policy.type === "rego" ? "Rego" : "CUE";
     ledger.lose(
@@ -130,13 +150,14 @@ function rulesOf({ authorities, policy }: Spec, ledger: Ledger): object {
     return { authorities: [refusing(`spec.policy, a rule in ${language}`)] };
   }
   const taken = new Set<string>();
-  const read = authorities.flatMap((written, index) => {
-    const made = importAuthority(written, index, ledger);
-    if (made === undefined) return [];
+  const read: ReadAuthority[] = [];
+  for (const [index, written] of authorities.entries()) {
+    const made = await importAuthority(written, index, ledger);
+    if (made === undefined) continue;
     const name = taken.has(made.name) ? `${made.name}-${index}` : made.name;
     taken.add(name);
-    return [{ written, index, made: { ...made, name } }];
-  });
+    read.push({ written, index, made: { ...made, name } });
+  }
   const signing = read.filter(({ written }) => (written.attestations ?? []).length === 0);
   const attesting = read.filter(({ written }) => (written.attestations ?? []).length > 0);
   const [first] = attesting;
@@ -149,16 +170,34 @@ function rulesOf({ authorities, policy }: Spec, ledger: Ledger): object {
     );
   if (signing.length > 0) return { authorities: signing.map(({ made }) => made) };
   if (first === undefined) return { authorities: [refusing("no authority could be expressed")] };
-  const { name } = first.made;
-  const attestations = (first.written.attestations ?? []).map((one, index) => ({
-    name: `${wordOf(one.name)}-${index}`.replace(/-0$/, ""),
-    predicateType: typeOf(one.predicateType),
-    authorities: [name],
-    select: "any",
-  }));
-  return { authorities: [first.made], threshold: 0, attestations };
+  return { authorities: [first.made], threshold: 0, ...(await attestationsOf(first, ledger)) };
 }
 
-function typeOf(type: string): string {
-  return Object.hasOwn(predicateKinds, type) ? predicateKinds[type as keyof typeof predicateKinds].uri : type;
+/** The attestations of the one authority that attests, with what CUE asks of them as conditions. */
+async function attestationsOf(
+  { written, index: authority, made }: ReadAuthority,
+  ledger: Ledger,
+): Promise<Pick<Rules, "notes"> & { readonly attestations: readonly object[] }> {
+  const rules = await readAttestationRules(written.attestations);
+  const notes: Note[] = [];
+  const attestations = (written.attestations ?? []).map((one, index) => {
+    const rule = rules[index];
+    const condition = rule !== undefined && "condition" in rule ? rule.condition.expression : undefined;
+    if (condition !== undefined) {
+      const source = ["spec", "authorities", authority, "attestations", index, "policy"];
+      ledger.lose(source, "CUE lets a statement pass that lacks a field of the rule", "the condition refuses it");
+      notes.push({ path: ["attestations", index, "condition"], text: stricter });
+    }
+    return {
+      name: `${wordOf(one.name)}-${index}`.replace(/-0$/, ""),
+      predicateType: predicateTypeOf(one),
+      authorities: [made.name],
+      select: "any",
+      ...(condition === undefined ? {} : { condition }),
+    };
+  });
+  return { attestations, ...(notes.length === 0 ? {} : { notes }) };
 }
+
+const stricter =
+  "Made from a rule in CUE, and stricter: CUE fills in a field that a statement lacks; here it must be there.";

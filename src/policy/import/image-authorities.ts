@@ -1,5 +1,6 @@
 import { algorithms } from "../../crypto/public-key.ts";
 import type { Path } from "../document.ts";
+import { readAttestationRules } from "../foreign/attestation-rule.ts";
 import type { ImageAuthority } from "../foreign/schema.ts";
 import { isSet } from "../foreign/schema-parts.ts";
 import { parsePolicyKeys } from "../policy-keys.ts";
@@ -9,7 +10,11 @@ import { type Ledger, searching, wordOf } from "./draft.ts";
 export type MadeAuthority = { readonly name: string } & Readonly<Record<string, unknown>>;
 
 /** A native authority for one of a ClusterImagePolicy; nothing, and a loss, where none is satisfied by as little or less. */
-export function importAuthority(written: ImageAuthority, index: number, ledger: Ledger): MadeAuthority | undefined {
+export async function importAuthority(
+  written: ImageAuthority,
+  index: number,
+  ledger: Ledger,
+): Promise<MadeAuthority | undefined> {
   const path = ["spec", "authorities", index];
   const name = isSet(written.name) ? wordOf(written.name ?? "") : `authority-${index}`;
   const { key, attestations = [], source = [] } = written;
@@ -17,8 +22,11 @@ export function importAuthority(written: ImageAuthority, index: number, ledger: 
     const { action, message } = written.static;
     return { name, static: { action, ...(isSet(message) ? { message: message?.slice(0, 500) } : {}) } };
   }
-  if (attestations.some(({ policy }) => policy !== undefined))
-    return leave(ledger, [...path, "attestations"], "attestations that CUE or Rego judges have no equivalent");
+  for (const [attestation, rule] of (await readAttestationRules(attestations)).entries())
+    if (rule !== undefined && "unread" in rule) {
+      const where = [...path, "attestations", attestation, "policy"];
+      return leave(ledger, where, `an attestation that is judged by ${rule.unread} has no equivalent`);
+    }
   if (source.length > 0)
     ledger.lose(
       [...path, "source"],

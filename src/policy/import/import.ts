@@ -1,4 +1,4 @@
-import { stringify } from "yaml";
+import { Document, isMap, isScalar } from "yaml";
 import type * as z from "zod";
 import type { PolicySources } from "../authority-rules.ts";
 import { parseSource, type SourceDocument } from "../document.ts";
@@ -198,12 +198,18 @@ async function problemsOf(drafts: readonly Draft[], openRoot?: OpenRoot): Promis
   return problems;
 }
 
-function yamlOf({ kind, name, namespace, spec }: Draft): string {
+function yamlOf({ kind, name, namespace, spec, notes = [] }: Draft): string {
   const metadata = { name, ...(namespace === undefined ? {} : { namespace }) };
-  return stringify(
-    { apiVersion: policyApiVersion, kind, metadata, spec },
-    { lineWidth: 0, aliasDuplicateObjects: false },
-  );
+  const value = { apiVersion: policyApiVersion, kind, metadata, spec };
+  const document = new Document(value, { aliasDuplicateObjects: false });
+  for (const { path, text } of notes) {
+    const parent = document.getIn(["spec", ...path.slice(0, -1)], true);
+    const key = isMap(parent)
+      ? parent.items.find((pair) => isScalar(pair.key) && pair.key.value === path.at(-1))?.key
+      : 0;
+    if (isScalar(key)) key.commentBefore = ` ${text}`;
+  }
+  return document.toString({ lineWidth: 0 });
 }
 
 function toConversion(draft: Draft, losses: readonly Loss[]): Conversion {
