@@ -103,7 +103,10 @@ export function followPolicyObjects(options: PolicyObjectsOptions): PolicyObject
   return { current: () => current, roots: roots.inUse, awaited: lists.awaited, ready: first.promise };
 }
 
-/** Runs what is asked for, one at a time, and once for all that is asked within the time it settles. */
+/**
+ * Runs what is asked for, one at a time, and once for all that is asked within the time it settles; with pauses so long that nobody who
+ * changes objects again and again takes most of the time from the decisions.
+ */
 function createRounds(
   run: () => Promise<void>,
   onError: (error: TrustError) => void,
@@ -112,13 +115,16 @@ function createRounds(
 ): { ask(): void } {
   let isAsked = false;
   let isRunning = false;
+  let lasted = 0;
   const goOn = async () => {
     isRunning = true;
     while (isAsked && !signal.aborted) {
-      await sleep(settle, undefined, { signal }).catch(() => undefined);
+      await sleep(Math.max(settle, lasted * pausesPerRun), undefined, { signal }).catch(() => undefined);
       isAsked = false;
+      const began = performance.now();
       // What is in force stays so, and the next change tries again.
       if (!signal.aborted) await run().catch((error: unknown) => onError(asTrustError(error)));
+      lasted = Math.min(performance.now() - began, longestRun);
     }
     isRunning = false;
   };
@@ -129,6 +135,10 @@ function createRounds(
     },
   };
 }
+
+const pausesPerRun = 3;
+/** A run that took longer waited for answers. */
+const longestRun = 300;
 
 async function lookAtRoots(
   hasChanged: () => Promise<boolean>,

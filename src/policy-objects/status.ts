@@ -21,6 +21,8 @@ export interface StatusWriterOptions {
   readonly signal: AbortSignal;
   /** Milliseconds until the first repetition of what failed, or was undone; doubled each time. */
   readonly retryAfter?: number;
+  /** Milliseconds between two writes to one object, however often it changes. */
+  readonly pause?: number;
 }
 
 export interface StatusWriter {
@@ -42,7 +44,8 @@ interface History {
   /** What was last written, or tried. */
   readonly wish: string;
   readonly tries: number;
-  /** Not again before this moment. */
+  readonly at: number;
+  /** The same not again before this moment. */
   readonly notBefore: number;
   readonly isTold: boolean;
 }
@@ -53,7 +56,7 @@ interface History {
  * meets is thrown.
  */
 export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
-  const { now, signal, retryAfter = 5000 } = options;
+  const { now, signal, retryAfter = 5000, pause = 1000 } = options;
   const waiting = new Map<string, Task>();
   const history = new Map<string, History>();
   const running = new Set<string>();
@@ -74,7 +77,8 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
       refused.set(kindLabel(task.resource), now() + longestWait);
     } else if (error !== undefined && before?.isTold !== true && !signal.aborted)
       options.onFailure(error, { kind: kindLabel(task.resource), name: nameOf(task.object) });
-    if (history.has(key) || waiting.has(key)) history.set(key, { wish, tries, notBefore: now() + wait, isTold });
+    if (history.has(key) || waiting.has(key))
+      history.set(key, { wish, tries, at: now(), notBefore: now() + wait, isTold });
     // What was written comes back with the next list of objects.
     if (error === undefined && waiting.get(key) === task) waiting.delete(key);
     running.delete(key);
@@ -84,7 +88,8 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
   const dueAt = (key: string, { resource, object, ready }: Task): number => {
     const tried = history.get(key);
     const isSame = tried?.wish === JSON.stringify([object.metadata.generation, ready]);
-    return Math.max(isSame ? tried.notBefore : 0, refused.get(kindLabel(resource)) ?? 0);
+    const due = isSame ? tried.notBefore : (tried?.at ?? Number.NEGATIVE_INFINITY) + pause;
+    return Math.max(due, refused.get(kindLabel(resource)) ?? 0);
   };
 
   const pump = () => {

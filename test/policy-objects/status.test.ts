@@ -23,6 +23,7 @@ function open(options: Partial<StatusWriterOptions> = {}) {
     onFailure: ({ code }, { kind, name = "" }) => void failures.push(`${code} ${kind} ${name}`),
     signal: running.signal,
     retryAfter: 20,
+    pause: 0,
     ...options,
   });
   const tell = (state: Omit<ObjectState, "object">, written: WrittenObject = policy) => {
@@ -106,6 +107,21 @@ describe("the status of an object", () => {
     const message = String(readyOf(cluster)?.["message"]);
     expect(message.length).toBeLessThanOrEqual(1024);
     expect(message).toMatch(/^problem 0\nproblem 1\n[\s\S]*\nand \d+ more$/);
+  });
+});
+
+describe("an object that changes again and again", () => {
+  it("is written to now and then", async () => {
+    const { cluster, clock, tell, patches } = open({ pause: 1000 });
+    cluster.put(policy);
+    for (let i = 0; i < 100; i++) {
+      cluster.put({ ...policy, spec: { turn: i } });
+      tell(i % 2 === 0 ? good : bad);
+      await new Promise((done) => setImmediate(done));
+      clock.now += 100;
+    }
+    expect(patches()).toBeGreaterThan(5);
+    expect(patches()).toBeLessThan(15);
   });
 });
 
