@@ -168,7 +168,7 @@ async function watchOn(run: Run, from: string): Promise<void> {
 async function watchOnce({ cluster, resource, query, signal, known, ...run }: Run, from: string, until: number) {
   const watching = new AbortController();
   const stop = () => watching.abort();
-  const timer = setTimeout(stop, until - performance.now());
+  const timer = setTimeout(stop, Math.max(0, until - performance.now()));
   signal.addEventListener("abort", stop, { once: true });
   let last: string | undefined;
   let flushing: NodeJS.Timeout | undefined;
