@@ -12,8 +12,16 @@ export interface StoredMarksOptions {
   readonly name: string;
   /** Told of what could not be read or saved; it is tried again. Must not throw. */
   readonly onTrouble: (error: TrustError) => void;
+  /** Told of each sign of life of the API server. */
+  readonly onSeen?: (() => void) | undefined;
   readonly signal: AbortSignal;
   readonly timing?: Partial<StoredMarksTiming> | undefined;
+}
+
+export interface StoredMarks {
+  readonly marks: HighWaterMarks;
+  /** True once all that is stored is known: nothing should be decided before. False after the signal. Never rejects. */
+  readonly ready: Promise<boolean>;
 }
 
 /** Milliseconds. */
@@ -37,52 +45,46 @@ const defaultGather = 200;
 const maxPause = 30_000;
 
 /**
- * High-water marks that all replicas share, in a ConfigMap: read at the start, followed, and saved as they are raised. What
- * others saved meanwhile stays, and a mark is never lowered. What cannot be saved is kept in memory and tried again. Throws
- * `CLUSTER_*` where it cannot be read at the start, and `CONFIG_INVALID` where it is something else: to forget what was seen
+ * High-water marks that all replicas share, in a ConfigMap: followed, and saved as they are raised. What others saved
+ * meanwhile stays, and a mark is never lowered. What cannot be saved is kept in memory and tried again. Something else in
+ * their place is trouble (`CONFIG_INVALID`), is not written over, and keeps a start from being ready: to forget what was seen
  * would let an older image pass.
  */
-export async function openStoredMarks(options: StoredMarksOptions): Promise<HighWaterMarks> {
-  const { cluster, name, signal } = options;
-  const known = createMarks(
-    marksIn(await cluster.get(configMapResource, name, { namespace: cluster.namespace, signal })),
-  );
-  const saver = createSaver(options);
-  follow({
-    cluster,
+export function followStoredMarks(options: StoredMarksOptions): StoredMarks {
+  const { cluster, name, signal, onTrouble } = options;
+  const known = createMarks();
+  const save = createSaver(options);
+  const { promise: ready, resolve } = Promise.withResolvers<boolean>();
+  const { ended } = follow({
+    ...options,
     resource: configMapResource,
     query: { namespace: cluster.namespace, fieldSelector: `metadata.name=${name}` },
     onChange(objects) {
-      for (const object of objects.values())
-        for (const [key, created] of marksOrNone(object, options)) known.raise(key, created);
+      try {
+        for (const [key, created] of [...objects.values()].flatMap(marksIn)) known.raise(key, created);
+        resolve(true);
+      } catch (error) {
+        onTrouble(asTrustError(error));
+      }
     },
-    onTrouble: options.onTrouble,
-    signal,
-    timing: options.timing,
   });
+  void ended.then(() => resolve(false));
+  if (signal.aborted) resolve(false);
   return {
-    get: known.get,
-    raise(key, created) {
-      const old = known.get(key);
-      if (old !== undefined && old >= created) return;
-      known.raise(key, created);
-      saver(key, created);
+    ready,
+    marks: {
+      get: known.get,
+      raise(key, created) {
+        const old = known.get(key);
+        if (old !== undefined && old >= created) return;
+        known.raise(key, created);
+        save(key, created);
+      },
     },
   };
 }
 
-/** What others wrote there by mistake is told, and takes no mark away. */
-function marksOrNone(object: ClusterObject, { onTrouble }: StoredMarksOptions): ReturnType<typeof parseMarks> {
-  try {
-    return marksIn(object);
-  } catch (error) {
-    onTrouble(asTrustError(error));
-    return [];
-  }
-}
-
-function marksIn(object: ClusterObject | undefined): ReturnType<typeof parseMarks> {
-  if (object === undefined) return [];
+function marksIn(object: ClusterObject): ReturnType<typeof parseMarks> {
   const data = isJsonObject(object["data"]) ? object["data"] : {};
   const text = data[entry];
   const { name, namespace } = object.metadata;
@@ -100,7 +102,7 @@ function createSaver(options: StoredMarksOptions): (key: string, created: number
       await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
       const learnt = new Map(waiting);
       try {
-        await save(options, learnt);
+        await saveAll(options, learnt);
         for (const [key, created] of learnt) if (waiting.get(key) === created) waiting.delete(key);
         pause = timing?.gather ?? defaultGather;
       } catch (error) {
@@ -121,11 +123,14 @@ function createSaver(options: StoredMarksOptions): (key: string, created: number
 const maxAttempts = 20;
 
 /** Reads, merges and writes until nobody else wrote in between. */
-async function save({ cluster, name, signal }: StoredMarksOptions, learnt: ReadonlyMap<string, number>): Promise<void> {
+async function saveAll(
+  { cluster, name, signal }: StoredMarksOptions,
+  learnt: ReadonlyMap<string, number>,
+): Promise<void> {
   const { namespace } = cluster;
   for (let attempt = 0; attempt < maxAttempts && !signal.aborted; attempt++) {
     const before = await cluster.get(configMapResource, name, { namespace, signal });
-    const merged = new Map(marksIn(before));
+    const merged = new Map(before === undefined ? [] : marksIn(before));
     const news = [...learnt].filter(([key, created]) => (merged.get(key) ?? Number.NEGATIVE_INFINITY) < created);
     if (news.length === 0) return;
     for (const [key, created] of news) merged.set(key, created);
