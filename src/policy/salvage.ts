@@ -36,7 +36,7 @@ type Scope = Pick<TrustPolicy, "mode" | "images" | "exclude" | "match">;
 const everything: Pick<TrustPolicy, "images"> = { images: [{ glob: "**" }] };
 const { images, exclude, match, mode } = policyKinds.ClusterTrustPolicy.shape.spec.shape;
 
-/** Each field by itself: what is wrong with one says nothing about the others. */
+/** Each field by itself: what is wrong with one says nothing about the others, but that exclusions are out of the images. */
 function nativeScope(spec: JsonObject): Scope {
   const read = {
     images: images.safeParse(spec["images"]),
@@ -46,7 +46,8 @@ function nativeScope(spec: JsonObject): Scope {
   };
   const scope = toScope({
     images: read.images.data ?? [{ glob: "**" }],
-    exclude: read.exclude.data ?? [],
+    // What it excludes counts as matched. Of images that it may never have spoken about, that would let some pass.
+    exclude: read.images.success ? (read.exclude.data ?? []) : [],
     match: read.match.data ?? [],
   });
   return { ...scope, mode: read.mode.data ?? "enforce" };

@@ -130,6 +130,13 @@ describe("an object that does not load", () => {
     expect(outcome(set, "reg.io/app:1")).toBe("deny");
   });
 
+  it("excludes nothing where its images cannot be read: of images that it may not speak about, that would be a match", async () => {
+    const { set } = await compose([
+      stored("ClusterTrustPolicy", "bad", byAlice({ images: [{ glob: "reg.io/[bad" }], exclude: ["**/debug/**"] })),
+    ]);
+    expect(outcome(set, "elsewhere.io/debug/app:1")).toBe("deny");
+  });
+
   it("applies to every object where its match cannot be read, and only to those it names where it can", async () => {
     const match = [{ namespaces: ["dev"] }];
     const readable = await compose([
