@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Verifier } from "../../src/index.ts";
-import { answer, prepare, unreadable } from "../../webhook/answer.ts";
+import type { ObjectContext, Verifier } from "../../src/index.ts";
+import { answer, type NamespaceLabels, prepare, unreadable } from "../../webhook/answer.ts";
 import { reply } from "../../webhook/review.ts";
 import { admissionReview, kinds, podSpec, workload } from "../support/kube.ts";
 import { trusted } from "../support/verdicts.ts";
@@ -78,6 +78,39 @@ describe("any body", () => {
     expect(response).toMatchObject({ allowed: false, status: { code: 500 } });
     expect(JSON.stringify(response)).not.toContain("secret");
     expect(error?.code).toBe("INTERNAL");
+  });
+});
+
+describe("the labels of the namespace", () => {
+  const review = Buffer.from(JSON.stringify(admissionReview(workload("Pod", podSpec("app:1")))));
+
+  /** What the verifier is told of the object. */
+  async function objectFor(namespaceLabels: NamespaceLabels): Promise<ObjectContext | undefined> {
+    let seen: ObjectContext | undefined;
+    const noting: Verifier = {
+      async verify({ image, object }) {
+        seen = object;
+        return trusted(image);
+      },
+    };
+    await answer({ verifier: noting, settings, namespaceLabels }, "validate", prepare(review), 1000);
+    return seen;
+  }
+
+  it("go with the object, where they can be had in less time than all of it takes", async () => {
+    const budgets: number[] = [];
+    const labels = async (namespace: string, budget: number) => {
+      budgets.push(budget);
+      return { of: namespace };
+    };
+    expect(await objectFor(labels)).toMatchObject({ namespace: "prod", namespaceLabels: { of: "prod" } });
+    expect(budgets[0]).toBeLessThan(1000);
+  });
+
+  it("are left open where nobody knows them", async () => {
+    const object = await objectFor(async () => undefined);
+    expect(object).toMatchObject({ namespace: "prod" });
+    expect(object).not.toHaveProperty("namespaceLabels");
   });
 });
 
