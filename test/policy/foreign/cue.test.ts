@@ -45,6 +45,13 @@ describe("a rule in CUE", () => {
     expect(() => compileCondition(condition, "attestation")).not.toThrow();
   });
 
+  it("has & bind closer than |", () => {
+    expect(converted("predicate: a: 1 | 2 & 3 | 4")).toBe(
+      "(predicate.a == 1 || (predicate.a == 2 && predicate.a == 3) || predicate.a == 4)",
+    );
+    expect(admits('predicate: a: "\\a\\b\\f\\n\\r\\t\\v"', { a: "\u0007\b\f\n\r\t\v" })).toBe(true);
+  });
+
   it("says what of it is about the type alone", () => {
     expect(conditionOfCue('predicateType: "t", predicate: a: 1')).toEqual({
       condition: 'predicateType == "t" && predicate.a == 1',
@@ -160,6 +167,7 @@ describe("CUE that is not converted", () => {
     ['predicate: a: "x\ny"', 1, 17, "control"],
     ['predicate: a: "\\x41"', 1, 16, "\\x"],
     ['predicate: a: "\\ud83d\\ude00"', 1, 16, "ud83d"],
+    ['predicate: a: "\\ufffd"', 1, 16, "ufffd"],
     ["predicate: a: \ufffd", 1, 15, "not text"],
     ["predicate: a: 1\rpredicate: b: 1", 1, 16, "not text"],
     ["\ufeffpredicate: a: 1", 1, 1, "not text"],
