@@ -117,6 +117,7 @@ describe("objects", () => {
     const watch = follow(cluster, { signal: stopping.signal });
     stopping.abort();
     expect(await watch.ready).toBe(false);
+    expect(await follow(cluster, { signal: stopping.signal }).ready).toBe(false);
   });
 });
 
