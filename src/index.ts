@@ -58,5 +58,6 @@ export {
 export type { AwaitedKind } from "./policy-objects/kind-lists.ts";
 export { kindLabel, policyResources } from "./policy-objects/kinds.ts";
 export { createStatusWriter, type StatedObject, type StatusWriter } from "./policy-objects/status.ts";
+export { followStoredMarks } from "./policy-objects/stored-marks.ts";
 export { trimming } from "./policy-objects/trimmed.ts";
 export { createVerifier, type Verifier, type VerifierOptions, type VerifyRequest } from "./verify.ts";

@@ -3,6 +3,8 @@ import {
   type Cluster,
   createStatusWriter,
   followPolicyObjects,
+  followStoredMarks,
+  type HighWaterMarks,
   kindLabel,
   type OpenedRoots,
   type PolicyObjects,
@@ -20,6 +22,8 @@ import { createTroubleLog } from "./trouble-log.ts";
 
 export interface ClusterFollowingOptions extends Pick<PolicyObjectsOptions, "openRoot" | "rootFile" | "timing"> {
   readonly cluster: Cluster;
+  /** The ConfigMap that keeps high-water marks; absent: none does. */
+  readonly stateMap?: string | undefined;
   /** Told after each change of the policies in force. Must not throw. */
   readonly onChange: (policies: PolicySet) => void;
   readonly metrics: Metrics;
@@ -35,6 +39,7 @@ export interface ClusterFollowing {
   policies(): PolicySet;
   roots(): OpenedRoots;
   readonly namespaceLabels: NamespaceLabels;
+  readonly highWaterMarks?: HighWaterMarks | undefined;
   close(): void;
 }
 
@@ -79,8 +84,11 @@ export async function followCluster(options: ClusterFollowingOptions): Promise<C
       options.onChange(current.set);
     },
   });
-  const awaited = () => [...objects.awaited(), ...namespaces.awaited()];
-  const isReady = await waiting([objects.ready, namespaces.ready], awaited, log, options.signal, closing);
+  const stored = options.stateMap === undefined ? undefined : followMarks(common, options.stateMap);
+  const parts = [objects, namespaces, ...(stored === undefined ? [] : [stored])];
+  const awaited = () => parts.flatMap((part) => part.awaited());
+  const ready = parts.map((part) => part.ready);
+  const isReady = await waiting(ready, awaited, log, options.signal, closing);
   const current = (): PolicyObjects => {
     const found = objects.current();
     if (found !== undefined) return found;
@@ -91,8 +99,34 @@ export async function followCluster(options: ClusterFollowingOptions): Promise<C
     policies: () => current().set,
     roots: objects.roots,
     namespaceLabels: namespaces.labels,
+    highWaterMarks: stored?.marks,
     close: () => closing.abort(),
   };
+}
+
+interface Common {
+  readonly cluster: Cluster;
+  readonly signal: AbortSignal;
+  onTrouble(kind: string, error: TrustError): void;
+  onSeen(kind: string): void;
+}
+
+/** Of the marks, what is told of the kinds: whether they are known, and why not. */
+function followMarks({ cluster, signal, onTrouble, onSeen }: Common, name: string) {
+  const kind = "ConfigMap";
+  let isKnown = false;
+  let trouble: TrustError | undefined;
+  const stored = followStoredMarks({
+    ...{ cluster, name, signal, onSeen: () => onSeen(kind) },
+    onTrouble(error) {
+      trouble = error;
+      onTrouble(kind, error);
+    },
+  });
+  void stored.ready.then((ready) => {
+    isKnown = ready;
+  });
+  return { ...stored, awaited: (): readonly AwaitedKind[] => (isKnown ? [] : [{ kind, trouble }]) };
 }
 
 const firstWord = 5000;

@@ -1,5 +1,6 @@
 import {
   type Cluster,
+  type HighWaterMarks,
   mergeSets,
   type OpenedRoots,
   type PolicySet,
@@ -19,6 +20,8 @@ export interface PolicyOptions {
   readonly cwd: string;
   /** Whose policy objects and namespaces count. */
   readonly cluster?: Cluster | undefined;
+  /** The ConfigMap of the cluster that keeps high-water marks. */
+  readonly stateMap?: string | undefined;
   /** Opens trust roots that no policy writes out, by name. */
   readonly openRoot?: PolicyWatchOptions["openRoot"];
   readonly rootFile?: PolicyWatchOptions["rootFile"];
@@ -37,6 +40,8 @@ export interface PoliciesInForce {
   roots(): OpenedRoots;
   /** Absent where no cluster is followed. */
   readonly namespaceLabels?: NamespaceLabels | undefined;
+  /** Absent where the cluster keeps none. */
+  readonly highWaterMarks?: HighWaterMarks | undefined;
   close(): void;
 }
 
@@ -68,6 +73,7 @@ export async function followPolicies(options: PolicyOptions): Promise<PoliciesIn
     current,
     roots: () => new Map([...(files?.roots() ?? []), ...(objects?.roots() ?? [])]),
     namespaceLabels: objects?.namespaceLabels,
+    highWaterMarks: objects?.highWaterMarks,
     close() {
       files?.close();
       objects?.close();

@@ -33,6 +33,8 @@ export interface WebhookOptions {
   readonly policyPaths: readonly string[];
   /** Whose policy objects and namespaces are followed; closed with the webhook. */
   readonly cluster?: Cluster | undefined;
+  /** The ConfigMap of the cluster that keeps high-water marks, in the place of `highWaterMarks`. */
+  readonly stateMap?: string | undefined;
   /** Ends a start that waits for the cluster. */
   readonly signal?: AbortSignal | undefined;
   /** Relative policy paths start here. */
@@ -82,7 +84,7 @@ export async function startWebhook(options: WebhookOptions): Promise<RunningWebh
   const first = await source();
   const policies = await followPolicies({ ...options, paths: options.policyPaths, metrics });
   const registry = createHttpRegistry({ ...options.registry, allowAddress, onRequest: countRequests(metrics) });
-  const { highWaterMarks } = options;
+  const { highWaterMarks = options.highWaterMarks } = policies;
   const verifier = createVerifier({ registry, policies: policies.current, settings, highWaterMarks, now });
   let notReady: string | undefined;
   const { namespaceLabels } = policies;

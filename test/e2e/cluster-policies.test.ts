@@ -1,20 +1,19 @@
 import { createPublicKey } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { Agent, request } from "node:https";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { foreignRoot, sigstoreKeysOf } from "../support/foreign.ts";
-import { admissionReview, type ReviewAnswer, workload } from "../support/kube.ts";
 import { describeKubernetes } from "../support/kubernetes.ts";
 import { quietPort } from "../support/kubernetes-programs.ts";
 import { describePeers } from "../support/peers.ts";
 import { newPrivateKey } from "../support/signers.ts";
 import { createWorld } from "../support/sigstore/world.ts";
+import { ask, get } from "./ask.ts";
 import { eventually } from "./eventually.ts";
 import { expectDone } from "./expect-done.ts";
 import { applyForeignCrds, foreignCrdsPeer } from "./foreign-crds.ts";
-import { clusterPolicy, type Manifest, namespace, pod, podSpec } from "./objects.ts";
+import { clusterPolicy, type Manifest, namespace, pod } from "./objects.ts";
 import { policyWebhook } from "./registrations.ts";
 import { type ClusterStage, projectFile, startClusterStage } from "./stage.ts";
 import { startWebhookProcess, type WebhookProcess } from "./webhook-process.ts";
@@ -306,31 +305,3 @@ describeKubernetes("policies in the cluster", () => {
     expect(Date.now() / 1000 - Number(seen)).toBeLessThan(600);
   });
 });
-
-const agents = new Map<string, Agent>();
-
-/** What the webhook itself says, asked as the API server would. */
-async function ask(webhook: WebhookProcess, image: string, ns: string): Promise<ReviewAnswer["response"]> {
-  const object = workload("Pod", podSpec(image), { namespace: ns });
-  const review = JSON.stringify(admissionReview(object, { namespace: ns }));
-  return (JSON.parse((await send(webhook, "/validate", review)).body) as ReviewAnswer).response;
-}
-
-function get(webhook: WebhookProcess, path: string) {
-  return send(webhook, path);
-}
-
-function send({ url, ca }: WebhookProcess, path: string, body?: string): Promise<{ status: number; body: string }> {
-  const agent = agents.get(ca) ?? new Agent({ ca });
-  agents.set(ca, agent);
-  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: string }>();
-  const method = body === undefined ? "GET" : "POST";
-  const outgoing = request(`${url}${path}`, { agent, method }, (response) => {
-    const chunks: Buffer[] = [];
-    response.on("data", (chunk: Buffer) => chunks.push(chunk));
-    response.on("end", () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString() }));
-  });
-  outgoing.on("error", reject);
-  outgoing.end(body);
-  return promise;
-}

@@ -43,7 +43,13 @@ export const command = defineCommand({
     },
     ...clusterOptions,
     "no-match": policyOptions["no-match"],
-    state: policyOptions.state,
+    state: {
+      ...policyOptions.state,
+      value: "FILE|configmap/NAME",
+      summary:
+        "remembers what policies with freshness have accepted, so that nothing older is: a file, or with --cluster a " +
+        "ConfigMap that all replicas share; made where it is missing",
+    },
     ...serverOptions,
     listen: { ...serverOptions.listen, default: ":8443" },
     "cert-dir": {
@@ -95,7 +101,8 @@ export const command = defineCommand({
     };
     const log = createLog(context);
     const every = durationFlag("--renew-roots", options["renew-roots"]) ?? 0;
-    const state = await openState(context, options.state);
+    const stateMap = stateMapOf(options);
+    const state = stateMap === undefined ? await openState(context, options.state) : undefined;
     const roots = trustRootContext(context);
     const cluster = followsCluster(options) ? await openClusterOf(context, options) : undefined;
     const starting = startWebhook({
@@ -107,6 +114,7 @@ export const command = defineCommand({
       policyPaths: options.policy.filter((named) => !isCluster(named)),
       cwd: io.folder,
       cluster,
+      stateMap,
       signal: io.signal,
       openRoot: (name, tuf) => openTrustedRoot(context, name, tuf),
       rootFile(name, tuf) {
@@ -142,9 +150,25 @@ interface SourceFlags {
   readonly context: string | undefined;
 }
 
+interface StateFlags extends Pick<SourceFlags, "policy" | "cluster"> {
+  readonly state: string | undefined;
+}
+
 /** As the flag says, or as other commands name the cluster among policies. */
 function followsCluster({ policy, cluster }: Pick<SourceFlags, "policy" | "cluster">): boolean {
   return cluster || policy.some(isCluster);
+}
+
+/** The ConfigMap that `--state` names, as kubectl names it; a file of that name is `./configmap/NAME`. */
+function stateMapOf({ state, ...flags }: StateFlags): string | undefined {
+  if (state?.startsWith("configmap/") !== true) return undefined;
+  const name = state.slice("configmap/".length);
+  const isName = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/.test(name);
+  if (isName && followsCluster(flags)) return name;
+  throw new TrustError("USAGE", isName ? "a ConfigMap without a cluster" : "not the name of a ConfigMap", {
+    expected: isName ? "--cluster beside --state" : "--state configmap/NAME, the name in lower case",
+    found: JSON.stringify(state.slice(0, 100)),
+  });
 }
 
 function checkSources({ policy, cluster, kubeconfig, context }: SourceFlags): void {
