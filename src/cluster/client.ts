@@ -33,7 +33,7 @@ export function createCluster(access: Access, options: ClientOptions = {}): Clus
   return {
     server: sender.server,
     namespace: access.namespace,
-    list: (resource, query = {}) => listObjects(sender, resource, query, listLimits),
+    list: (resource, query = {}, keep) => listObjects(sender, resource, query, listLimits, keep),
     watch: (resource, query) => watchObjects(sender, resource, query, watchLimits, random),
     get: (resource, name, query = {}) => getObject(sender, resource, name, query),
     mergeStatus: (resource, object, status, signal) => mergeStatus(sender, resource, object, status, signal),

@@ -52,6 +52,9 @@ export interface ObjectList {
   readonly resourceVersion: string;
 }
 
+/** Takes away what is not needed of an object. Must leave the metadata that all objects have. */
+export type KeepObject = (object: ClusterObject) => ClusterObject;
+
 /** What a watch tells. `bookmark`: nothing changed up to that version. */
 export type WatchEvent =
   | { readonly type: "added" | "modified" | "deleted"; readonly object: ClusterObject }
@@ -69,8 +72,11 @@ export interface Cluster {
   readonly server: string;
   /** Where this program runs, or the namespace of the context; `default` where neither says. */
   readonly namespace: string;
-  /** All objects, page by page; undefined where the server knows no such kind. */
-  list(resource: Resource, query?: ObjectQuery): Promise<ObjectList | undefined>;
+  /**
+   * All objects, page by page; undefined where the server knows no such kind. With `keep`, what that makes of each, and the bound
+   * of the whole list is on that.
+   */
+  list(resource: Resource, query?: ObjectQuery, keep?: KeepObject): Promise<ObjectList | undefined>;
   /**
    * What changes after `resourceVersion`, until the server ends it or the signal comes. Throws `CLUSTER_VERSION_GONE` where the
    * server does not remember so far back: list again.

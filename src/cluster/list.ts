@@ -1,7 +1,7 @@
 import { isJsonObject, type JsonObject } from "../crypto/json.ts";
 import { TrustError } from "../errors.ts";
 import { type Intent, invalidAnswer, refusal } from "./answers.ts";
-import type { ClusterObject, ObjectList, ObjectQuery, Resource } from "./cluster.ts";
+import type { ClusterObject, KeepObject, ObjectList, ObjectQuery, Resource } from "./cluster.ts";
 import { parseObject } from "./json.ts";
 import { isResourceVersion, objectOf, pathOf } from "./objects.ts";
 import { type ApiAnswer, readAll, readUpTo, type Sender, tooSlow } from "./request.ts";
@@ -32,13 +32,14 @@ export async function listObjects(
   resource: Resource,
   query: ObjectQuery,
   limits: ListLimits,
+  keep?: KeepObject,
 ): Promise<ObjectList | undefined> {
   try {
-    return await listOnce(sender, resource, query, limits);
+    return await listOnce(sender, resource, query, limits, keep);
   } catch (error) {
     // What the pages are read from was compacted in between: another list starts from what is now.
     if (!(error instanceof TrustError) || error.code !== "CLUSTER_VERSION_GONE") throw error;
-    return listOnce(sender, resource, query, limits);
+    return listOnce(sender, resource, query, limits, keep);
   }
 }
 
@@ -47,6 +48,7 @@ async function listOnce(
   resource: Resource,
   query: ObjectQuery,
   limits: ListLimits,
+  keep: KeepObject | undefined,
 ): Promise<ObjectList | undefined> {
   const intent: Intent = { verb: "list", resource, namespace: query.namespace };
   const items: ClusterObject[] = [];
@@ -64,9 +66,11 @@ async function listOnce(
       most = Math.ceil(most / 8);
       continue;
     }
-    size += page.size;
+    const kept = keptOf(page, keep);
+    size += kept.size;
     if (size > limits.totalBytes) throw tooMuch(sender, intent, `at most ${limits.totalBytes} bytes in all`);
-    for (const item of page.items) items.push(item);
+    for (const item of kept.items) items.push(item);
+    most = nextMost(most, page, limits);
     resourceVersion ??= page.resourceVersion;
     if (page.next === undefined) return { items, resourceVersion };
     if (page.next === next) throw tooMuch(sender, intent, "each page once");
@@ -74,6 +78,17 @@ async function listOnce(
     next = page.next;
   }
   throw tooMuch(sender, intent, `at most ${limits.pages} pages`);
+}
+
+function keptOf({ items, size }: Page, keep: KeepObject | undefined): Pick<Page, "items" | "size"> {
+  if (keep === undefined) return { items, size };
+  const kept = items.map(keep);
+  return { items: kept, size: JSON.stringify(kept).length };
+}
+
+/** The objects after the large ones may be small again, and many. */
+function nextMost(most: number, { size }: Page, { pageBytes, pageItems }: ListLimits): number {
+  return size < pageBytes / 4 ? Math.min(pageItems, most * 2) : most;
 }
 
 function tooMuch({ server }: Sender, intent: Intent, expected: string): TrustError {

@@ -6,6 +6,7 @@ import { asTrustError, type TrustError } from "../errors.ts";
 import type { OpenedRoots } from "../policy/load.ts";
 import { createObjectComposer } from "../policy/objects.ts";
 import type { PolicySet } from "../policy/policy.ts";
+import { boundingObjects } from "./bounded.ts";
 import { type AwaitedKind, followKinds, type ListedObject } from "./kind-lists.ts";
 import { policyResources, secretResource } from "./kinds.ts";
 import { createRootSource, type OpenRoot, type RootFile } from "./roots.ts";
@@ -68,6 +69,7 @@ export function followPolicyObjects(options: PolicyObjectsOptions): PolicyObject
   const cluster = atServedVersions(options.cluster);
   const first = Promise.withResolvers<boolean>();
   signal.addEventListener("abort", () => first.resolve(false), { once: true });
+  if (signal.aborted) first.resolve(false);
   const rounds = createRounds(
     () => compose(),
     (error) => onTrouble("policies", error),
@@ -75,7 +77,7 @@ export function followPolicyObjects(options: PolicyObjectsOptions): PolicyObject
     signal,
   );
   const secrets = createSecretSource({
-    cluster,
+    cluster: options.cluster,
     onChange: () => rounds.ask(),
     onTrouble: (error) => onTrouble(secretResource.kind, error),
     signal,
@@ -83,7 +85,13 @@ export function followPolicyObjects(options: PolicyObjectsOptions): PolicyObject
   });
   const roots = createRootSource(options.openRoot, options.rootFile);
   const composer = createObjectComposer({ openRoot: roots.openRoot, readSecret: secrets.readSecret });
-  const lists = followKinds({ ...options, cluster, resources: policyResources, timing, onChange: () => rounds.ask() });
+  const lists = followKinds({
+    ...options,
+    cluster: boundingObjects(cluster),
+    resources: policyResources,
+    timing,
+    onChange: () => rounds.ask(),
+  });
   let current: PolicyObjects | undefined;
   const compose = async () => {
     const listed = lists.objects();
@@ -122,9 +130,16 @@ function createRounds(
       await sleep(Math.max(settle, lasted * pausesPerRun), undefined, { signal }).catch(() => undefined);
       isAsked = false;
       const began = performance.now();
-      // What is in force stays so, and the next change tries again.
-      if (!signal.aborted) await run().catch((error: unknown) => onError(asTrustError(error)));
-      lasted = Math.min(performance.now() - began, longestRun);
+      if (signal.aborted) break;
+      try {
+        await run();
+        lasted = Math.min(performance.now() - began, longestRun);
+      } catch (error) {
+        // What is in force stays so; a bug must not leave it so for ever.
+        onError(asTrustError(error));
+        isAsked = true;
+        lasted = longestRun;
+      }
     }
     isRunning = false;
   };

@@ -1,13 +1,14 @@
 import type { Cluster, ClusterObject } from "../cluster/cluster.ts";
 import { type ComposedObjects, createObjectComposer, type ObjectSources } from "../policy/objects.ts";
 import type { ReadSecret } from "../policy/secret-keys.ts";
+import { boundingObjects } from "./bounded.ts";
 import { policyResources, secretResource } from "./kinds.ts";
 import { plainRoots } from "./roots.ts";
 import { entryOf } from "./secret-entries.ts";
 import { atServedVersions } from "./served.ts";
 
 export interface ReadObjects extends ComposedObjects {
-  /** As they are stored, in the order of the states. */
+  /** As far as they are read, in the order of the states. */
   readonly objects: readonly ClusterObject[];
 }
 
@@ -21,7 +22,7 @@ export async function readPolicyObjects(
   { openRoot }: Pick<ObjectSources, "openRoot">,
   signal?: AbortSignal,
 ): Promise<ReadObjects> {
-  const served = atServedVersions(cluster);
+  const served = boundingObjects(atServedVersions(cluster));
   const lists = await Promise.all(policyResources.map((resource) => served.list(resource, { signal })));
   const objects = lists.flatMap((list) => list?.items ?? []);
   const compose = createObjectComposer({ openRoot: plainRoots(openRoot), readSecret: readingOnce(cluster, signal) });

@@ -1,4 +1,4 @@
-import type { Cluster, ObjectList, ObjectQuery, Resource } from "../cluster/cluster.ts";
+import type { Cluster, KeepObject, ObjectList, ObjectQuery, Resource } from "../cluster/cluster.ts";
 import { versionsOf } from "./kinds.ts";
 
 /**
@@ -11,8 +11,8 @@ export function atServedVersions(cluster: Cluster): Cluster {
   const servedAs = (resource: Resource) => served.get(keyOf(resource)) ?? resource;
   return {
     ...cluster,
-    async list(resource: Resource, query?: ObjectQuery) {
-      const found = await firstOf(versionsOf(resource), (version) => cluster.list(version, query));
+    async list(resource: Resource, query?: ObjectQuery, keep?: KeepObject) {
+      const found = await firstOf(versionsOf(resource), (version) => cluster.list(version, query, keep));
       if (found === undefined) served.delete(keyOf(resource));
       else served.set(keyOf(resource), found.version);
       return found?.list;

@@ -67,6 +67,43 @@ describe("a list", () => {
     expect((await cluster.list(configMaps))?.items).toHaveLength(12);
     expect(limits).toEqual([200, 25, 4, 4, 4]);
   });
+
+  test("asks for large pages again after the large objects, so that many small ones still fit into a list", async () => {
+    const all = Array.from({ length: 1000 }, (_, index) =>
+      configMap(`${index}`, 1, { data: "x".repeat(index < 4 ? 40_000 : 0) }),
+    );
+    const limits: number[] = [];
+    const { cluster } = await serveApi(
+      (request, response) => {
+        const query = queryOf(request);
+        const [from, limit] = [Number(query.get("continue") ?? 0), Number(query.get("limit"))];
+        limits.push(limit);
+        const next = from + limit < all.length ? `${from + limit}` : undefined;
+        sendJson(response, 200, listOf(all.slice(from, from + limit), 7, next));
+      },
+      { listLimits: { pageBytes: 100_000, pages: 20 } },
+    );
+    expect((await cluster.list(configMaps))?.items).toHaveLength(1000);
+    expect(limits.at(-1)).toBe(200);
+  });
+
+  test("is bounded by what is kept of it, where not all of it is", async () => {
+    const pages = [0, 1, 2, 3].map((page) => configMap(`${page}`, 1, { data: "x".repeat(5000) }));
+    const { cluster } = await serveApi(
+      (request, response) => {
+        const page = Number(queryOf(request).get("continue") ?? 0);
+        sendJson(response, 200, listOf([pages[page]], 7, page < 3 ? `${page + 1}` : undefined));
+      },
+      { listLimits: { totalBytes: 10_000 } },
+    );
+    expect(await codeOfRejection(cluster.list(configMaps))).toBe("CLUSTER_ANSWER_INVALID");
+    const kept = await cluster.list(configMaps, {}, ({ apiVersion, kind, metadata }) => ({
+      apiVersion,
+      kind,
+      metadata,
+    }));
+    expect(kept?.items.map(({ metadata }) => metadata.name)).toEqual(["0", "1", "2", "3"]);
+  });
 });
 
 describe("a list that is none", () => {

@@ -88,11 +88,11 @@ export function createMemoryCluster(namespace = "trust-system"): MemoryCluster {
     start() {
       isDown = false;
     },
-    async list(resource, query = {}) {
+    async list(resource, query = {}, keep = (object) => object) {
       asked("list", resource);
       if (unknown.has(kindKey(resource))) return undefined;
       const items = [...objects.values()].filter((object) => fits(object, { resource, query }));
-      return { items, resourceVersion: String(version) };
+      return { items: items.map(keep), resourceVersion: String(version) };
     },
     async *watch(resource, query) {
       asked("watch", resource);
