@@ -60,7 +60,13 @@ func main() {
 }
 
 // judge takes the steps of cosign's AttestationToPayloadJSON, for a type that is a URI, and of its EvaluatePolicyAgainstJSON.
-func judge(asked question) answer {
+// A rule that CUE cannot take without panic admits nothing.
+func judge(asked question) (said answer) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			said = answer{Parses: true, Error: fmt.Sprint("panic: ", reason)}
+		}
+	}()
 	if _, err := parser.ParseFile("", asked.CUE); err != nil {
 		return answer{Error: err.Error()}
 	}
