@@ -9,7 +9,7 @@ export const policyResources: readonly Resource[] = [
   { ...native, plural: "trustpolicies", kind: "TrustPolicy", namespaced: true },
   { ...native, plural: "trustroots", kind: "TrustRoot", namespaced: false },
   { ...native, plural: "trustexceptions", kind: "TrustException", namespaced: false },
-  { ...foreign, version: "v1beta1", plural: "clusterimagepolicies", kind: "ClusterImagePolicy", namespaced: false },
+  { ...foreign, version: "v1alpha1", plural: "clusterimagepolicies", kind: "ClusterImagePolicy", namespaced: false },
   { ...foreign, version: "v1alpha1", plural: "trustroots", kind: "TrustRoot", namespaced: false },
 ];
 
@@ -32,8 +32,11 @@ export function kindLabel({ group, kind }: Pick<Resource, "group" | "kind">): st
   return group === foreign.group && kind === "TrustRoot" ? `${kind}.${group}` : kind;
 }
 
-/** The versions of a kind to ask for, best first. What an older policy-controller has is served as v1alpha1 only. */
+/**
+ * The versions of a kind to ask for, best first. policy-controller stores v1alpha1 and makes v1beta1 of it in a webhook of its own:
+ * where that is gone, a list of v1beta1 fails, and a watch tells nothing.
+ */
 export function versionsOf(resource: Resource): readonly Resource[] {
   const isImagePolicy = resource.group === foreign.group && resource.plural === "clusterimagepolicies";
-  return isImagePolicy ? [resource, { ...resource, version: "v1alpha1" }] : [resource];
+  return isImagePolicy ? [resource, { ...resource, version: "v1beta1" }] : [resource];
 }

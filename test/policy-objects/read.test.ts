@@ -31,20 +31,26 @@ it("policies of every kind are read together, and each says what became of it", 
   expect(states.filter(({ usable }) => !usable).map(({ object }) => object.name)).toEqual(["broken"]);
 });
 
-it("an older policy-controller's policies are read at the version it has", async () => {
+it("policies of policy-controller are read at the version in which they are stored, or else at the one there is", async () => {
   const cluster = createMemoryCluster();
-  cluster.unknown.add("clusterimagepolicies.v1beta1.policy.sigstore.dev");
-  cluster.put(foreign("v1alpha1"));
-  expect((await readPolicyObjects(cluster, {})).set.policies).toMatchObject([{ name: "foreign" }]);
+  cluster.put(foreign("v1beta1"));
+  expect((await readPolicyObjects(cluster, {})).states).toMatchObject([
+    { object: { apiVersion: "policy.sigstore.dev/v1alpha1" } },
+  ]);
+  cluster.unknown.add("clusterimagepolicies.v1alpha1.policy.sigstore.dev");
+  expect((await readPolicyObjects(cluster, {})).states).toMatchObject([
+    { object: { apiVersion: "policy.sigstore.dev/v1beta1" } },
+  ]);
 });
 
-it("policies are read at the version in which they are stored where the conversion to the other does not run", async () => {
+it("a version that cannot be listed, as its conversion does not run, is not needed where another one can", async () => {
   const cluster = createMemoryCluster();
-  cluster.put(foreign("v1alpha1"));
+  cluster.put(foreign("v1beta1"));
   const { list } = cluster;
   Object.assign(cluster, {
     async list(resource: Resource) {
-      if (resource.version === "v1beta1") throw new TrustError("CLUSTER_UNREACHABLE", "conversion webhook failed");
+      if (resource.group === "policy.sigstore.dev" && resource.version === "v1alpha1" && resource.kind !== "TrustRoot")
+        throw new TrustError("CLUSTER_UNREACHABLE", "conversion webhook failed");
       return list(resource);
     },
   });

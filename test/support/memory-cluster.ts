@@ -54,7 +54,8 @@ export function createMemoryCluster(namespace = "trust-system"): MemoryCluster {
       });
   };
   const tell = (type: "added" | "modified" | "deleted", object: ClusterObject) => {
-    for (const watcher of watchers) if (fits(object, watcher)) watcher.push({ type, object });
+    for (const watcher of watchers)
+      if (fits(object, watcher)) watcher.push({ type, object: converted(object, watcher.resource) });
   };
   const store = (object: ClusterObject) => {
     const before = objects.get(keyOf(object));
@@ -92,14 +93,14 @@ export function createMemoryCluster(namespace = "trust-system"): MemoryCluster {
       asked("list", resource);
       if (unknown.has(kindKey(resource))) return undefined;
       const items = [...objects.values()].filter((object) => fits(object, { resource, query }));
-      return { items: items.map(keep), resourceVersion: String(version) };
+      return { items: items.map((object) => keep(converted(object, resource))), resourceVersion: String(version) };
     },
     async *watch(resource, query) {
       asked("watch", resource);
       const events: (WatchEvent | "end")[] = [...objects.values()]
         .filter((object) => fits(object, { resource, query }))
         .filter(({ metadata }) => Number(metadata.resourceVersion) > Number(query.resourceVersion))
-        .map((object) => ({ type: "modified", object }));
+        .map((object) => ({ type: "modified", object: converted(object, resource) }));
       let wake = () => {};
       const push = (event: WatchEvent | "end") => {
         events.push(event);
@@ -126,7 +127,10 @@ export function createMemoryCluster(namespace = "trust-system"): MemoryCluster {
     async get(resource, name, query = {}) {
       asked("get", resource, name);
       if (unknown.has(kindKey(resource))) return undefined;
-      return [...objects.values()].find((object) => fits(object, { resource, query }) && object.metadata.name === name);
+      const found = [...objects.values()].find(
+        (object) => fits(object, { resource, query }) && object.metadata.name === name,
+      );
+      return found && converted(found, resource);
     },
     async mergeStatus(resource, object, status) {
       asked("patch", resource, object.metadata.name);
@@ -151,14 +155,18 @@ function withoutHead(object: ClusterObject | undefined): unknown {
   return rest;
 }
 
+/** As a server has one object in all versions of its kind. */
+function converted(object: ClusterObject, { group, version }: Resource): ClusterObject {
+  return { ...object, apiVersion: group === "" ? version : `${group}/${version}` };
+}
+
 function fits(object: ClusterObject, { resource, query }: Pick<Watcher, "resource" | "query">): boolean {
-  const [version = "", group = ""] = object.apiVersion.split("/").toReversed();
+  const [, group = ""] = object.apiVersion.split("/").toReversed();
   const { metadata, kind } = object;
   const name = /^metadata\.name=(.+)$/.exec(query.fieldSelector ?? "")?.[1];
   return (
     kind === resource.kind &&
     group === resource.group &&
-    version === resource.version &&
     (query.namespace === undefined || metadata.namespace === query.namespace) &&
     (name === undefined || metadata.name === name)
   );
