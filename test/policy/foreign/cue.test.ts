@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compileCondition } from "../../../src/policy/cel.ts";
@@ -43,6 +44,13 @@ describe("a rule in CUE", () => {
   ])("%s becomes a condition", (cue, condition) => {
     expect(converted(cue)).toBe(condition);
     expect(() => compileCondition(condition, "attestation")).not.toThrow();
+  });
+
+  it("is converted as the documentation shows", () => {
+    const page = readFileSync(new URL("../../../docs/foreign-policies.md", import.meta.url), "utf8");
+    const [, cue = "", shown = ""] = /```cue\n([^`]*)```\n\nbecomes `([^`]*) && \([^`]*`/.exec(page) ?? [];
+    expect(shown).not.toBe("");
+    expect(converted(cue).startsWith(shown)).toBe(true);
   });
 
   it("has & bind closer than |", () => {
