@@ -11,6 +11,7 @@ import { evaluatePolicy } from "./policy/evaluate.ts";
 import { applyExceptions } from "./policy/except.ts";
 import type { EvaluationFacts } from "./policy/facts.ts";
 import type { MatchedPolicy } from "./policy/match.ts";
+import { createPurse } from "./policy/purse.ts";
 import { rootWarnings } from "./policy/root-facts.ts";
 import type { PolicyResult } from "./policy/verdict.ts";
 
@@ -25,7 +26,8 @@ export interface Judgement {
 }
 
 /** Resolves, collects, evaluates: steps 3 to 5 of a decision. What keeps the evidence from being known fails every policy that is not passed by exclusion. */
-export async function judge(question: Question, tagAge: number, evidenceAge: number): Promise<Judgement> {
+export async function judge(asked: Question, tagAge: number, evidenceAge: number): Promise<Judgement> {
+  const question = { ...asked, purse: createPurse() };
   const { ref, matched, trust, store, now, signal } = question;
   let resolved: ResolvedTag | undefined;
   try {

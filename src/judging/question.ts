@@ -9,6 +9,7 @@ import type { EvaluationFacts, Situation } from "../policy/facts.ts";
 import { type HighWaterMarks, markKey, markOf } from "../policy/marks.ts";
 import type { MatchedPolicy } from "../policy/match.ts";
 import type { ObjectContext } from "../policy/policy.ts";
+import type { Purse } from "../policy/purse.ts";
 import type { PolicyResult } from "../policy/verdict.ts";
 
 /** What is asked about one image, of the policies that matched it. */
@@ -27,14 +28,17 @@ export interface Question {
   /** Milliseconds since 1970. */
   readonly now: number;
   readonly signal: AbortSignal | undefined;
+  /** See `Situation`. */
+  readonly purse?: Purse | undefined;
 }
 
 /** What a policy is told beside the evidence. */
-export function situationOf({ ref, now, marks, part, object }: Question): Situation {
+export function situationOf({ ref, now, marks, part, object, purse }: Question): Situation {
   return {
     ref,
     now,
     object,
+    purse,
     markOf(policy) {
       const key = markKey(policy, ref, part);
       return key === undefined ? undefined : marks.get(key);

@@ -7,6 +7,7 @@ import { countsUntil, objectionTo } from "./counting.ts";
 import { type EvaluationFacts, formatTime, type Objection } from "./facts.ts";
 import type { AttestationRequirement, Authority, TrustPolicy } from "./policy.ts";
 import { predicateTime } from "./predicate-values.ts";
+import { purseOf } from "./purse.ts";
 import type { Satisfaction } from "./verdict.ts";
 
 /** What a requirement came to: what meets it, or why nothing does. */
@@ -49,7 +50,7 @@ export function evaluateAttestation(
   const counting = entries.filter(({ objection }) => objection === undefined); // 2
   if (counting.length === 0) return { findings: entries.slice(0, maxExplained).flatMap(findingOfEntry) };
   const chosen = requirement.select === "latest" ? latestOf(counting) : counting; // 3
-  const failing = chosen.flatMap((entry) => shortcomings(requirement, entry, facts)); // 4, 5
+  const failing = chosen.flatMap((entry) => shortcomings(policy, requirement, entry, facts)); // 4, 5
   const good = chosen.find((entry) => !failing.some((one) => one.entry === entry));
   const met = requirement.select === "latest" ? failing.length === 0 : good !== undefined;
   if (!met || good === undefined) return { findings: failing.slice(0, maxExplained).map(({ finding }) => finding) };
@@ -112,11 +113,13 @@ function createdOf({ attestation, proof }: Entry): number | undefined {
 }
 
 function shortcomings(
+  policy: TrustPolicy,
   requirement: AttestationRequirement,
   entry: Entry,
   facts: EvaluationFacts,
 ): readonly { readonly entry: Entry; readonly finding: Finding }[] {
-  const objection = ageObjection(requirement, entry, facts.now) ?? conditionObjection(requirement, entry, facts);
+  const objection =
+    ageObjection(requirement, entry, facts.now) ?? conditionObjection(policy, requirement, entry, facts);
   return objection === undefined ? [] : [{ entry, finding: findingAbout(entry, objection) }];
 }
 
@@ -133,12 +136,13 @@ function ageObjection({ name, maxAge }: AttestationRequirement, entry: Entry, no
 }
 
 function conditionObjection(
+  policy: TrustPolicy,
   { name, condition }: AttestationRequirement,
   { attestation }: Entry,
   facts: EvaluationFacts,
 ): Objection | undefined {
   if (condition === undefined) return undefined;
-  const { holds, error } = askAttestation(condition, attestation, facts);
+  const { holds, error } = askAttestation(condition, attestation, facts, purseOf(policy, facts));
   if (holds) return undefined;
   const expected = condition.expression.slice(0, 500);
   if (error === undefined)

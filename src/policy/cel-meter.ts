@@ -19,9 +19,11 @@ export function createMeter(): Meter {
   return { left: maxCost, spent: undefined };
 }
 
-export function resetMeter(meter: Meter): void {
-  meter.left = maxCost;
+/** Begins anew, with less where no more than `most` is left for it; gives how much that is. */
+export function resetMeter(meter: Meter, most = maxCost): number {
+  meter.left = Math.min(maxCost, Math.max(0, most));
   meter.spent = undefined;
+  return meter.left;
 }
 
 /** Throws, and goes on throwing, once everything is spent. */
@@ -29,7 +31,7 @@ export function charge(meter: Meter, cost: number): void {
   meter.left -= cost;
   if (meter.left >= 0) return;
   meter.left = -1;
-  meter.spent ??= `it costs more than ${maxCost} steps`;
+  meter.spent ??= `it costs more than ${maxCost} steps, or than what is left to its namespace`;
   throw new CostExceeded(meter.spent);
 }
 

@@ -91,9 +91,10 @@ export function compileCondition(expression: string, place: ConditionPlace): Con
   return {
     expression,
     needs,
-    test(facts) {
-      resetMeter(meter);
+    test(facts, purse) {
+      const given = resetMeter(meter, purse?.left);
       const answer = evaluate(() => parsed(new Map(Object.entries(facts))), needs, facts);
+      if (purse !== undefined) purse.left -= given - meter.left;
       return meter.spent === undefined ? answer : { holds: false, error: meter.spent };
     },
   };

@@ -5,6 +5,7 @@ import type { Condition, ConditionAnswer, ConditionFacts } from "./condition.ts"
 import type { EvaluationFacts } from "./facts.ts";
 import type { ObjectContext } from "./policy.ts";
 import { predicateValue } from "./predicate-values.ts";
+import type { Purse } from "./purse.ts";
 
 /** The variable `image`. */
 function imageOf({ ref, subject }: EvaluationFacts): object {
@@ -24,12 +25,16 @@ export function askAttestation(
   condition: Condition,
   attestation: VerifiedAttestation,
   facts: EvaluationFacts,
+  purse?: Purse,
 ): ConditionAnswer {
-  if (condition.needs.includes("image")) return testAttestation(condition, attestation, facts);
+  if (condition.needs.includes("image")) return testAttestation(condition, attestation, facts, purse);
   const known = answers.get(attestation) ?? new WeakMap<Condition, ConditionAnswer>();
   answers.set(attestation, known);
-  const answer = known.get(condition) ?? testAttestation(condition, attestation, facts);
-  known.set(condition, answer);
+  const remembered = known.get(condition);
+  if (remembered !== undefined) return remembered;
+  const answer = testAttestation(condition, attestation, facts, purse);
+  // What was not paid for says nothing about the next time.
+  if (purse === undefined || purse.left > 0) known.set(condition, answer);
   return answer;
 }
 
@@ -37,14 +42,16 @@ function testAttestation(
   condition: Condition,
   attestation: VerifiedAttestation,
   facts: EvaluationFacts,
+  purse: Purse | undefined,
 ): ConditionAnswer {
   const { needs } = condition;
   try {
-    return condition.test({
+    const known = {
       predicateType: attestation.predicateType,
       ...(needs.includes("predicate") ? { predicate: predicateValue(attestation) } : {}),
       ...(needs.includes("image") ? { image: imageOf(facts) } : {}),
-    });
+    };
+    return condition.test(known, purse);
   } catch (error) {
     return { holds: false, error: error instanceof TrustError ? error.message : "the predicate cannot be read" };
   }
@@ -55,7 +62,7 @@ function testAttestation(
  * image in it, since any of them may run. What is not known makes it fail: an object where there is none, a config that
  * could not be read.
  */
-export function conditionFinding(condition: Condition, facts: EvaluationFacts): Finding | undefined {
+export function conditionFinding(condition: Condition, facts: EvaluationFacts, purse?: Purse): Finding | undefined {
   const { needs, expression } = condition;
   const expected = expression.slice(0, 500);
   if (needs.includes("object") && facts.object === undefined) {
@@ -66,13 +73,13 @@ export function conditionFinding(condition: Condition, facts: EvaluationFacts): 
     ...(needs.includes("image") ? { image: imageOf(facts) } : {}),
     ...(needs.includes("object") && facts.object !== undefined ? { object: objectOf(facts.object) } : {}),
   };
-  if (!needs.includes("config")) return answerFinding(condition.test(base), expected, "the image");
+  if (!needs.includes("config")) return answerFinding(condition.test(base, purse), expected, "the image");
   if (facts.configs === undefined || facts.configs.length === 0) {
     const message = "the condition of the policy speaks of the image config, which is not known";
     return facts.configFailure ?? findingOf("CONDITION_NOT_EVALUABLE", message, expected, "no config");
   }
   for (const { config, platform } of facts.configs) {
-    const finding = answerFinding(condition.test({ ...base, config }), expected, platform || "the image");
+    const finding = answerFinding(condition.test({ ...base, config }, purse), expected, platform || "the image");
     if (finding !== undefined) return finding;
   }
   return undefined;

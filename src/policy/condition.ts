@@ -1,3 +1,5 @@
+import type { Purse } from "./purse.ts";
+
 /** What a condition may speak of. */
 export type ConditionVariable = "predicate" | "predicateType" | "image" | "config" | "object";
 
@@ -10,10 +12,10 @@ export interface ConditionAnswer {
   readonly error?: string;
 }
 
-/** A CEL expression that compiled. `test` is pure, bounded and never throws. */
+/** A CEL expression that compiled. `test` is pure, bounded and never throws; with a purse it pays from that, and costs no more than is in it. */
 export interface Condition {
   readonly expression: string;
   /** The variables it names; `test` needs all of them. */
   readonly needs: readonly ConditionVariable[];
-  readonly test: (facts: ConditionFacts) => ConditionAnswer;
+  readonly test: (facts: ConditionFacts, purse?: Purse) => ConditionAnswer;
 }

@@ -8,6 +8,7 @@ import { countsUntil, objectionTo } from "./counting.ts";
 import { distinctFindings, explain, explainGaps, explainRevoked, explainUnfetched } from "./explain.ts";
 import type { EvaluationFacts } from "./facts.ts";
 import type { Authority, TrustPolicy } from "./policy.ts";
+import { payFor, purseOf } from "./purse.ts";
 import { rootFacts } from "./root-facts.ts";
 import { type Candidate, distinctSigners } from "./signers.ts";
 import { decidesAlone, openingOf, outright, refusals } from "./statics.ts";
@@ -16,7 +17,7 @@ import { aboutPolicy, type PolicyResult, type Satisfaction } from "./verdict.ts"
 /**
  * Decides one policy from proofs. Pure. The steps:
  * 1. An excluded image counts as matched and passes; without facts no other does, unless nothing would be asked of them.
- *    A policy of alternatives is decided by each of them.
+ *    A policy of alternatives is decided by each of them. A policy of a namespace that cannot pay for what follows fails.
  * 2. For each authority: the proofs that satisfy it, that is by one of its signers and with no objection (revocation,
  *    lifetime of the key, annotations, freshness); the youngest first, so that what is decided rests on them.
  * 3. The most authorities satisfied by distinct signers: each owner once, each signer once.
@@ -36,6 +37,12 @@ export function evaluatePolicy(
   if (excluded) return { ...base, passed: true, satisfiedBy: [], findings: [] };
   if (facts === undefined) return decidesAlone(policy) ? outright(policy) : { ...base, ...nothing };
   if (policy.anyOf) return evaluateAlternatives(policy, (alternative) => evaluatePolicy(alternative, false, facts));
+  const beyond = payFor(policy, facts);
+  return beyond === undefined ? onFacts(policy, facts) : { ...base, ...nothing, findings: [beyond] };
+}
+
+function onFacts(policy: TrustPolicy, facts: EvaluationFacts): PolicyResult {
+  const base = aboutPolicy(policy);
   // 2
   const candidates = policy.authorities.flatMap((authority) => candidatesOf(policy, authority, facts));
   // 3
@@ -45,7 +52,8 @@ export function evaluatePolicy(
   const opening = isSigned ? undefined : openingOf(policy);
   // 5
   const attested = (policy.attestations ?? []).map((requirement) => evaluateAttestation(policy, requirement, facts));
-  const conditional = policy.condition === undefined ? undefined : conditionFinding(policy.condition, facts);
+  const conditional =
+    policy.condition === undefined ? undefined : conditionFinding(policy.condition, facts, purseOf(policy, facts));
   const satisfiedBy = [...signers, ...attested.flatMap(({ satisfaction }) => satisfaction ?? [])];
   const missing = [
     ...attested.flatMap(({ findings }) => findings),

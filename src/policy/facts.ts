@@ -3,6 +3,7 @@ import type { ErrorCode, Finding } from "../errors.ts";
 import type { VerifiedAttestation, VerifiedSignature } from "../formats/format.ts";
 import type { ImageReference } from "../oci/reference.ts";
 import type { ObjectContext, TrustPolicy } from "./policy.ts";
+import type { Purse } from "./purse.ts";
 
 /** What a judgement depends on beside evidence: the name that was asked about, the time, and what was seen before. */
 export interface Situation {
@@ -11,6 +12,8 @@ export interface Situation {
   readonly now: number;
   /** The newest creation that the policy has accepted under this name, milliseconds since 1970. */
   readonly markOf?: ((policy: TrustPolicy) => number | undefined) | undefined;
+  /** What policies of a namespace may cost together; absent: as much as each may by itself. */
+  readonly purse?: Purse | undefined;
   /** The Kubernetes object that names the image. */
   readonly object?: ObjectContext | undefined;
 }
