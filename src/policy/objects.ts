@@ -46,9 +46,11 @@ export interface ObjectLimits {
   readonly cluster: number;
   /** TrustPolicies of one namespace. */
   readonly namespace: number;
+  /** Keys, and authorities that are none, in all of those: each signature is held against each key. */
+  readonly signers: number;
 }
 
-const defaultLimits: ObjectLimits = { cluster: 2000, namespace: 100 };
+const defaultLimits: ObjectLimits = { cluster: 2000, namespace: 100, signers: 500 };
 
 /**
  * Puts policy objects in force object by object: those that load as they are; of those that do not, a policy refuses what it
@@ -67,7 +69,7 @@ export function createObjectComposer(sources: ObjectSources, limits: ObjectLimit
     const opening = { ...sources, ...openingRoots(rootsOf(readings), sources.openRoot && onlyNames(sources.openRoot)) };
     for (const object of named) if (!object.isRoot) await read(object, opening);
     reader.sweep();
-    return settle(named, readings);
+    return settle(...markCrowded(named, readings, limits.signers));
   };
 }
 
@@ -126,6 +128,35 @@ function markExcess(objects: readonly NamedObject[], limits: ObjectLimits): read
     const excess = beyond.get(object);
     return excess === undefined ? object : { ...object, excess };
   });
+}
+
+/** Those of a namespace that have too many signers together: as many as come first take effect. */
+function markCrowded(
+  objects: readonly NamedObject[],
+  readings: ReadonlyMap<NamedObject, ObjectReading>,
+  limit: number,
+): [readonly NamedObject[], ReadonlyMap<NamedObject, ObjectReading>] {
+  const counts = new Map<string, number>();
+  const settled = new Map<NamedObject, ObjectReading>();
+  for (const object of objects) {
+    const reading = readings.get(object) ?? unread;
+    const { namespace } = object.name;
+    const own = namespace === undefined ? 0 : signersOf(reading);
+    const count = (counts.get(namespace ?? "") ?? 0) + own;
+    if (own === 0 || count <= limit) {
+      counts.set(namespace ?? "", count);
+      settled.set(object, reading);
+      continue;
+    }
+    const why = `the policies of the namespace ${namespace} have more than ${limit} keys and other signers together`;
+    settled.set({ ...object, excess: why }, { ...unread, problems: [why] });
+  }
+  return [[...settled.keys()], settled];
+}
+
+function signersOf({ parsed }: ObjectReading): number {
+  const authorities = parsed.policies.flatMap((policy) => policy.authorities);
+  return authorities.reduce((sum, one) => sum + (one.kind === "key" ? one.keys.length : 1), 0);
 }
 
 /** By code unit, so that the order is the same under every locale. */

@@ -327,15 +327,28 @@ describe("what did not change", () => {
 
 describe("too many objects", () => {
   it("of one namespace refuse everything there, and nothing elsewhere", async () => {
-    const composer = createObjectComposer({}, { cluster: 10, namespace: 2 });
+    const composer = createObjectComposer({}, { cluster: 10, namespace: 2, signers: 10 });
     const tenants = ["c", "a", "b"].map((name) => stored("TrustPolicy", name, byAlice(), { namespace: "tenant" }));
     const { set, states } = await composer([stored("ClusterTrustPolicy", "p", byAlice()), ...tenants]);
     expect(states.map(({ usable }) => usable)).toEqual([true, false, true, true]);
     expect([outcome(set, "reg.io/a:1", "tenant"), outcome(set, "reg.io/a:1")]).toEqual(["deny", "allow"]);
   });
 
+  it("and too many signers of one namespace refuse everything there, and nothing elsewhere", async () => {
+    const composer = createObjectComposer({}, { cluster: 10, namespace: 10, signers: 3 });
+    const two = { authorities: [keyed("a", alice), keyed("b", bob)], threshold: 1 };
+    const tenants = ["a", "b", "c"].map((name) => stored("TrustPolicy", name, byAlice(two), { namespace: "tenant" }));
+    const other = stored("TrustPolicy", "a", byAlice(two), { namespace: "prod" });
+    const { set, states } = await composer([stored("ClusterTrustPolicy", "p", byAlice(two)), ...tenants, other]);
+    expect(states.map(({ usable }) => usable)).toEqual([true, true, false, false, true]);
+    expect(states[2]?.problems.join()).toContain("more than 3 keys");
+    expect([outcome(set, "reg.io/a:1", "tenant"), outcome(set, "reg.io/a:1")]).toEqual(["deny", "allow"]);
+    const fewer = await composer(tenants.slice(2));
+    expect(fewer.states.map(({ usable }) => usable)).toEqual([true]);
+  });
+
   it("of the cluster refuse everything, and are one refusal", async () => {
-    const composer = createObjectComposer({}, { cluster: 2, namespace: 2 });
+    const composer = createObjectComposer({}, { cluster: 2, namespace: 2, signers: 10 });
     const many = ["a", "b", "c", "d", "e"].map((name) => stored("ClusterTrustPolicy", name, byAlice()));
     const { set } = await composer(many);
     expect(set.policies).toHaveLength(3);
