@@ -59,6 +59,7 @@ const kinds: Readonly<Record<keyof typeof policyKinds, Kind>> = {
       { name: "Expires", jsonPath: ".spec.expires", description: "When it ends." },
       { name: "Reason", jsonPath: ".spec.reason", description: "Why." },
       { name: "Approved-By", jsonPath: ".spec.approvedBy", description: "Who answers for it." },
+      ready,
       age,
     ],
   },
