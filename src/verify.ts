@@ -89,7 +89,9 @@ async function decide(options: VerifierOptions, memory: Memory, request: VerifyR
     const ref = part?.ref ?? referenceOf(request.image); // 1
     const matched = matchPolicies(options.policies(), ref, request.object); // 2
     const noMatch = isMatchedByEnforcingClusterPolicy(matched) ? undefined : settings.noMatch;
-    if (matched.every(({ policy, excluded }) => excluded || decidesAlone(policy)))
+    // Nor where only policies of a namespace speak: they cannot allow what the default denies, and tenants choose names.
+    const isHopeless = noMatch === "deny" && matched.every(({ policy }) => policy.namespace !== undefined);
+    if (isHopeless || matched.every(({ policy, excluded }) => excluded || decidesAlone(policy)))
       return verdictOf({ ...base, noMatch, exempt: isExempt(matched), policies: evaluateAll(matched, undefined) });
     const { platform, signal } = request;
     const [store, trust, now] = [memory.storeOf(whereaboutsOf(matched)), trustOf(matched), decidedAt];

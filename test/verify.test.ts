@@ -8,6 +8,7 @@ import type { Signer } from "../src/keys/signer.ts";
 import type { ImageReference } from "../src/oci/reference.ts";
 import type { Registry } from "../src/oci/registry.ts";
 import { bindingAnnotations } from "../src/policy/binding.ts";
+import { compileCondition } from "../src/policy/cel.ts";
 import type { Freshness, PolicyMode, TrustPolicy } from "../src/policy/policy.ts";
 import { defaultSettings } from "../src/policy/settings.ts";
 import { categoriesOf, type Verdict } from "../src/policy/verdict.ts";
@@ -34,6 +35,10 @@ const sign = (image: ImageReference, signer: Signer, chosen: readonly SignatureF
 
 const freshImage = () => stage.newImage(`app${serial++}:1`);
 
+const numbers = `[${Array.from({ length: 100 }, (_, index) => index).join(",")}]`;
+/** Of some ten thousand steps. */
+const costly = compileCondition(`${numbers}.all(a, ${numbers}.all(b, a + b < 1000))`, "policy");
+
 function policyBy(signer: Signer, more: Partial<TrustPolicy> = {}): TrustPolicy {
   const authorities = [{ kind: "key", name: "release", keys: [signer.publicKey] }] as const;
   return {
@@ -50,6 +55,36 @@ function policyBy(signer: Signer, more: Partial<TrustPolicy> = {}): TrustPolicy 
 }
 
 describe("a decision", () => {
+  const object = { apiGroup: "", resource: "pods", namespace: "tenant", labels: {} };
+
+  it("asks no registry where policies of a namespace alone speak of what the default denies", async () => {
+    const image = await freshImage();
+    await sign(image.ref, alice);
+    const tenants = policyBy(alice, { namespace: "tenant" });
+    stage.requests.length = 0;
+    const verdict = await stage.verifier([tenants]).verify({ image: image.text, object });
+    expect(verdict).toMatchObject({
+      outcome: "deny",
+      status: "no-policy",
+      policies: [{ passed: false, findings: [] }],
+    });
+    expect(stage.requests).toEqual([]);
+    const both = await stage.verifier([tenants, policyBy(alice)]).verify({ image: image.text, object });
+    expect(both.outcome).toBe("allow");
+  });
+
+  it("lets policies of a namespace cost so much together, and those of the cluster as much as they like", async () => {
+    const image = await freshImage();
+    await sign(image.ref, alice);
+    const many = (namespace: string | undefined) =>
+      Array.from({ length: 60 }, (_, index) =>
+        policyBy(alice, { name: `p${index}`, condition: costly, ...(namespace === undefined ? {} : { namespace }) }),
+      );
+    const outcome = async (namespace?: string) =>
+      (await stage.verifier([policyBy(alice), ...many(namespace)]).verify({ image: image.text, object })).outcome;
+    expect([await outcome(), await outcome("tenant")]).toEqual(["allow", "deny"]);
+  });
+
   it.each(formats.map((format) => [format.name, format] as const))(
     "allows what the authority signed (%s)",
     async (_name, format) => {
