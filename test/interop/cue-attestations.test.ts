@@ -68,6 +68,25 @@ const scenes: readonly (readonly [string, unknown, readonly (readonly [string, b
   ],
 ];
 
+/** Statements that cosign reads into a structure of its own, and writes otherwise, before CUE sees them. */
+const rewritten: readonly (readonly [string, unknown, string])[] = [
+  [
+    "a time with zeros",
+    { ...vuln, metadata: { ...vuln.metadata, scanStartedOn: "2026-01-01T00:00:00.000Z" } },
+    'predicate: metadata: scanStartedOn: =~"000Z$"',
+  ],
+  [
+    "a time with an offset of zero",
+    { ...vuln, metadata: { ...vuln.metadata, scanStartedOn: "2026-01-01T00:00:00+00:00" } },
+    'predicate: metadata: scanStartedOn: !="2026-01-01T00:00:00Z"',
+  ],
+  [
+    "null in the place of a text",
+    { ...vuln, invocation: { ...vuln.invocation, event_id: null } },
+    "predicate: invocation: event_id: null",
+  ],
+];
+
 describePeers(["cosign2", "docker-registry"], "attestations by cosign, judged by rules in CUE", () => {
   const folder = tempDir("interop-cue");
   const env = { TRUST_PASSWORD: password, COSIGN_PASSWORD: password, HOME: folder.path, DOCKER_CONFIG: folder.path };
@@ -90,33 +109,55 @@ describePeers(["cosign2", "docker-registry"], "attestations by cosign, judged by
     folder.cleanup();
   });
 
+  /** Exit codes of both for the image and the rule. */
+  const judge = async (image: string, type: string, cue: string) => {
+    const data = readFileSync(join(folder.path, "own.pub"), "utf8");
+    const attestations = [{ name: "ruled", predicateType: type, policy: { type: "cue", data: cue } }];
+    const policy = imagePolicy({ authorities: [{ name: "own", key: { data }, attestations }] });
+    const ours = await trust("verify", "--policy", write("policy.yaml", JSON.stringify(policy)), image);
+    const asked = ["--key", "own.pub", "--insecure-ignore-tlog", "--type", type, "--policy", write("rule.cue", cue)];
+    return { ours, theirs: await cosign("verify-attestation", ...asked, image) };
+  };
+  const newImage = async (path: string): Promise<string> => {
+    const name = `${registry.host}/cue/${path.replace(/\W/g, "")}`;
+    return `${name}@${await pushImage(createHttpRegistry({}), parseReference(`${name}:1`), tinyImage(name))}`;
+  };
+
   it.each(scenes)(
     "of type %s: what is admitted here, cosign admits by the same rule",
     async (type, predicate, rules) => {
-      const name = `${registry.host}/cue/${type.replace(/\W/g, "")}`;
-      const image = `${name}@${await pushImage(createHttpRegistry({}), parseReference(`${name}:1`), tinyImage(name))}`;
+      const image = await newImage(type);
       const file = write("predicate.json", JSON.stringify(predicate));
       const flags = ["--key", "own.key", "--tlog-upload=false", "--yes", "--type", type, "--predicate", file];
       const made = await cosign("attest", ...flags, image);
       expect(made, made.stderr).toMatchObject({ code: 0 });
-      const data = readFileSync(join(folder.path, "own.pub"), "utf8");
       for (const [cue, admitted] of rules) {
-        const attestations = [{ name: "ruled", predicateType: type, policy: { type: "cue", data: cue } }];
-        const policy = imagePolicy({ authorities: [{ name: "own", key: { data }, attestations }] });
-        const ours = await trust("verify", "--policy", write("policy.yaml", JSON.stringify(policy)), image);
+        const { ours, theirs } = await judge(image, type, cue);
         expect(ours.code, `${cue}\n${ours.stdout}${ours.stderr}`).toBe(admitted ? 0 : 1);
-        const asked = [
-          "--key",
-          "own.pub",
-          "--insecure-ignore-tlog",
-          "--type",
-          type,
-          "--policy",
-          write("rule.cue", cue),
-        ];
-        const theirs = await cosign("verify-attestation", ...asked, image);
         expect(theirs.code === 0, `${cue}\n${theirs.stderr}`).toBe(admitted);
       }
     },
   );
+
+  it.each(rewritten)("with %s, are not admitted where cosign writes it anew", async (what, predicate, cue) => {
+    const image = await newImage(what);
+    const file = write("predicate.json", JSON.stringify(predicate));
+    const made = await trust(
+      "attest",
+      "--key",
+      "own.key",
+      "--type",
+      "vuln",
+      "--predicate",
+      file,
+      "--format",
+      "cosign",
+      image,
+    );
+    expect(made, made.stderr).toMatchObject({ code: 0 });
+    const { ours, theirs } = await judge(image, "vuln", cue);
+    expect(theirs.code, theirs.stderr).not.toBe(0);
+    expect(theirs.stderr).toContain("validation errors");
+    expect(ours.code, ours.stdout + ours.stderr).not.toBe(0);
+  });
 });

@@ -38,7 +38,8 @@ async function readRule(attestation: Attestation): Promise<AttestationRule | und
     import("./cue.ts"),
     import("../cel.ts"),
   ]);
-  const rule = conditionOfCue(policy.data ?? "");
+  // A short name is one of a type that policy-controller has a structure for.
+  const rule = conditionOfCue(policy.data ?? "", Object.hasOwn(predicateKinds, attestation.predicateType));
   if ("unread" in rule) {
     const { unread, line, column, offset } = rule;
     return { unread: `CUE with what is not converted: ${unread} (line ${line}, column ${column})`, offset };

@@ -13,12 +13,15 @@ export type CueRule =
  * Turns a rule over the statement of an attestation into a condition. What the condition admits, CUE admits too. It is
  * stricter: a field that the rule names must be in the statement, where CUE would fill it in; `int` is within what a double
  * holds exactly. Anything beyond a small part of the language is not converted. Pure; never throws.
+ *
+ * `isRewritten`: before CUE sees a statement of this type, policy-controller reads it into a structure and writes that. What
+ * would be written otherwise then is not compared: `null`, and times in other forms than its own.
  */
-export function conditionOfCue(text: string): CueRule {
+export function conditionOfCue(text: string, isRewritten = false): CueRule {
   try {
     const constraints = parseCue(text);
     if (constraints.every(isVacuous)) throw new CueError("no rule about the predicate", 0);
-    const clauses = constraints.map((one) => ({ ...one, clause: clauseOf(one) }));
+    const clauses = constraints.map((one) => ({ ...one, clause: clauseOf(one, isRewritten) }));
     const condition = joined(clauses);
     if (condition.length > maxConditionLength)
       throw new CueError(`a rule that takes more than ${maxConditionLength} characters as a condition`, 0);
@@ -42,18 +45,34 @@ function isVacuous({ path, check }: CueConstraint): boolean {
   return path[0] === "predicateType" && check.kind === "type";
 }
 
-function clauseOf({ path, check }: CueConstraint): string {
+function clauseOf({ path, check }: CueConstraint, isRewritten: boolean): string {
   const [top = "", ...rest] = path;
   if (top === "predicateType" && rest.length === 0) {
     refuseOtherThanText(check);
     return expressionOf(check, top, "&&");
   }
   if (rest.includes("constructor")) throw new CueError("a field called constructor", check.offset);
-  if (top === "predicate") return expressionOf(check, rest.reduce(fieldOf, top), "&&");
+  if (top === "predicate") {
+    const value = rest.reduce(fieldOf, top);
+    if (isRewritten) refuseNull(check);
+    const isTime = isRewritten && timeFields.test(rest.at(-1) ?? "");
+    return `${isTime ? `${value}.matches(${quoted(goTime)}) && ` : ""}${expressionOf(check, value, "&&")}`;
+  }
   throw new CueError(
     `a rule about ${path.slice(0, 5).join(".").slice(0, 60)}, not about predicate or predicateType`,
     check.offset,
   );
+}
+
+const timeFields = /^(?:scan|build)?(?:Started|Finished)On$/i;
+/** A time as Go writes it: no zeros at the end of a fraction, no offset of zero. */
+const goTime =
+  "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{0,8}[1-9])?(Z|[+-](0[1-9]|1[0-9]|2[0-3]):[0-9]{2})";
+
+function refuseNull(check: CueCheck): void {
+  if ("of" in check) for (const one of check.of) refuseNull(one);
+  else if (check.kind === "equals" && check.value === null)
+    throw new CueError("null, in an attestation of a type that policy-controller writes anew", check.offset);
 }
 
 /** The engine knows that it is a text, and takes no comparison with anything else. */

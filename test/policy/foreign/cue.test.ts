@@ -111,6 +111,38 @@ describe("a rule in CUE", () => {
   });
 });
 
+describe("a rule about a type that policy-controller reads into a structure first", () => {
+  const time = (written: string): boolean => {
+    const rule = conditionOfCue("predicate: metadata: scanStartedOn: string", true);
+    const predicate = { metadata: { scanStartedOn: written } };
+    return (
+      "condition" in rule &&
+      compileCondition(rule.condition, "attestation").test({ predicate, predicateType: "t" }).holds
+    );
+  };
+
+  it("compares times that are written as it writes them, and no others", () => {
+    for (const good of ["2026-01-01T00:00:00Z", "2026-01-01T00:00:00.000000001Z", "2026-01-01T00:00:00.5+09:00"])
+      expect(time(good), good).toBe(true);
+    for (const bad of [
+      "2026-01-01T00:00:00.0Z",
+      "2026-01-01T00:00:00.50Z",
+      "2026-01-01T00:00:00+00:00",
+      "2026-01-01t00:00:00z",
+      "",
+      "now",
+      "2026-01-01T00:00:00.Z",
+    ])
+      expect(time(bad), bad).toBe(false);
+  });
+
+  it("compares nothing with null", () => {
+    for (const check of ["null", 'null | "a"', "!=null & (null | 1)"])
+      expect(conditionOfCue(`predicate: a: ${check}`, true)).toMatchObject({ unread: expect.stringMatching(/^null/) });
+    expect(conditionOfCue("predicate: a: !=null", true)).toHaveProperty("condition");
+  });
+});
+
 describe("CUE that is not converted", () => {
   it.each([
     ['import "time"\npredicate: a: 1', 1, 1, "import"],
