@@ -14,6 +14,9 @@ export interface NamedEntry {
 /** What is kept of a Secret: the text that was asked for, or why there is none. Of its other entries nothing. */
 export type EntryText = { readonly text: string } | { readonly error: TrustError };
 
+/** Of base64; many Secrets are kept at once. */
+const maxLength = 128 * 1024;
+
 /** Looks for an entry in a Secret; undefined: there is no such Secret. */
 export function entryOf(named: NamedEntry, secret: ClusterObject | undefined): EntryText {
   if (secret === undefined) return { error: unusable(named, "is not there", "a Secret of that name") };
@@ -26,6 +29,8 @@ export function entryOf(named: NamedEntry, secret: ClusterObject | undefined): E
   const value = Object.hasOwn(data, name) ? data[name] : undefined;
   if (typeof value !== "string")
     return { error: unusable(named, "lacks the entry that is asked for", `an entry ${JSON.stringify(name)}`) };
+  if (value.length > maxLength)
+    return { error: unusable(named, "has an entry that is no key: it is too long", `at most ${maxLength} characters`) };
   try {
     return { text: decodeBase64(value, "the entry").toString("utf8") };
   } catch {

@@ -21,9 +21,9 @@ export interface SecretSourceOptions {
 
 /** How many entries are followed at once: each costs a connection. */
 export interface SecretLimits {
-  /** Of one namespace other than that of the program. */
+  /** For the policies of one namespace. */
   readonly namespace: number;
-  /** Of all those namespaces together, and as many of the program's own. */
+  /** For those of all namespaces together, and as many for the policies of the cluster. */
   readonly total: number;
 }
 
@@ -40,6 +40,8 @@ const defaultLimits: SecretLimits = { namespace: 20, total: 200 };
 
 interface Followed {
   readonly named: NamedEntry;
+  /** The namespace whose policies ask for it. */
+  readonly asker: string | undefined;
   readonly closing: AbortController;
   /** When something is known of it: what it says, or why that cannot be had. */
   readonly first: Promise<void>;
@@ -58,20 +60,29 @@ export function createSecretSource(options: SecretSourceOptions): SecretSource {
   const followed = new Map<string, Followed>();
   const asked = new Set<string>();
   let waitUntil = performance.now() + patience;
-  const followedOne = (named: NamedEntry, key: string): Followed => {
+  const letGo = (key: string) => {
+    followed.get(key)?.closing.abort();
+    followed.delete(key);
+  };
+  const followedOne = (named: NamedEntry, asker: string | undefined, key: string): Followed => {
     const known = followed.get(key);
     if (known !== undefined) return known;
-    checkRoom(named, cluster, followed, limits);
-    const started = start(options, named);
+    const inTheWay = checkRoom(named, asker, followed, limits);
+    if (inTheWay !== undefined) {
+      letGo(inTheWay);
+      // Whose entry that was is told in another round.
+      options.onChange();
+    }
+    const started = start(options, named, asker);
     followed.set(key, started);
     return started;
   };
   return {
-    async readSecret({ name, namespace = cluster.namespace, entry }) {
+    async readSecret({ name, namespace = cluster.namespace, entry, asker }) {
       const named = { namespace, name, entry };
-      const key = JSON.stringify(Object.values(named));
+      const key = JSON.stringify([asker ?? "", namespace, name, entry]);
       asked.add(key);
-      const secret = followedOne(named, key);
+      const secret = followedOne(named, asker, key);
       if (secret.value === undefined) await atMost(secret.first, waitUntil - performance.now());
       secret.told = meaning(secret.value);
       if (secret.value === undefined) throw unreadable(named, secret.trouble);
@@ -83,36 +94,41 @@ export function createSecretSource(options: SecretSourceOptions): SecretSource {
       waitUntil = performance.now() + patience;
     },
     end() {
-      for (const [key, { closing }] of followed) {
-        if (asked.has(key)) continue;
-        closing.abort();
-        followed.delete(key);
-      }
+      for (const key of followed.keys()) if (!asked.has(key)) letGo(key);
     },
   };
 }
 
-/** Throws `SECRET_UNUSABLE` where there is none: no namespace takes that of the others, and none that of the program. */
+/**
+ * Makes sure that there is room. What the policies of namespaces share is shared evenly: where it is full, the namespace that has most
+ * of it gives one to another that has clearly less; gives its key. Throws `SECRET_UNUSABLE` where there is none.
+ */
 function checkRoom(
   named: NamedEntry,
-  cluster: Cluster,
+  asker: string | undefined,
   followed: ReadonlyMap<string, Followed>,
   limits: SecretLimits,
-): void {
-  const isOwn = named.namespace === cluster.namespace;
-  const others = [...followed.values()].filter((each) => (each.named.namespace === cluster.namespace) === isOwn);
-  const neighbours = others.filter((each) => each.named.namespace === named.namespace);
-  const here = isOwn ? limits.total : limits.namespace;
-  if (others.length < limits.total && neighbours.length < here) return;
-  const expected = `at most ${here} entries of a namespace and ${limits.total} in all`;
+): string | undefined {
+  const rivals = [...followed].filter(([, other]) => (other.asker === undefined) === (asker === undefined));
+  const shares = Map.groupBy(rivals, ([, other]) => other.asker);
+  const own = shares.get(asker)?.length ?? 0;
+  const here = asker === undefined ? limits.total : limits.namespace;
+  if (rivals.length < limits.total && own < here) return undefined;
+  const largest = [...shares.values()].reduce((most, share) => (share.length > most.length ? share : most), []);
+  if (own < here && own + 1 < largest.length) return largest.at(-1)?.[0];
+  const expected = `at most ${here} entries for the policies of a namespace and ${limits.total} in all`;
   throw unusable(named, "is not read, as policies name too many", expected);
 }
 
-function start({ onChange, onTrouble, ...options }: SecretSourceOptions, named: NamedEntry): Followed {
+function start(
+  { onChange, onTrouble, ...options }: SecretSourceOptions,
+  named: NamedEntry,
+  asker: string | undefined,
+): Followed {
   const { namespace, name } = named;
   const closing = new AbortController();
   const { promise: first, resolve } = Promise.withResolvers<void>();
-  const state: Followed = { named, closing, first };
+  const state: Followed = { named, asker, closing, first };
   const texts = new WeakMap<ClusterObject, EntryText>();
   const cluster = trimming(options.cluster, (secret) => {
     const trimmed = withoutData(secret);

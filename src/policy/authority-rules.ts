@@ -43,7 +43,7 @@ export interface PolicySources {
 export function sourcesOf(namespace: string | undefined, sources: PolicySources): PolicySources {
   const { readSecret } = sources;
   if (namespace === undefined || readSecret === undefined) return sources;
-  return { ...sources, readSecret: (secret) => readSecret({ ...secret, namespace }) };
+  return { ...sources, readSecret: (secret) => readSecret({ ...secret, namespace, asker: namespace }) };
 }
 
 /** What an entry of `authorities` came to. */

@@ -9,6 +9,8 @@ export interface SecretEntry {
   readonly namespace?: string | undefined;
   /** Undefined: the only one that the Secret has. */
   readonly entry?: string | undefined;
+  /** The namespace whose policy asks; undefined: a policy of the cluster. */
+  readonly asker?: string | undefined;
 }
 
 /** Reads the text of an entry of a Secret. Throws a `TrustError`, `SECRET_UNUSABLE` where it is not there. */

@@ -83,19 +83,39 @@ describe("entries that are followed", () => {
     expect(changes()).toBe(1);
   });
 
-  it("are bounded for each namespace and in all, and those of the program are never crowded out", async () => {
-    const { cluster, source } = open({ limits: { namespace: 2, total: 3 } });
-    const read = async (name: string, namespace: string) => {
+  it("are bounded for each namespace and in all, and those that policies of the cluster name are never crowded out", async () => {
+    const { cluster, source } = open({ limits: { namespace: 3, total: 4 } });
+    const read = async (name: string, asker?: string) => {
+      const namespace = asker ?? "keys";
       cluster.put(secretObject(name, namespace, { a: "x" }));
-      return source.readSecret({ name, namespace });
+      return source.readSecret({ name, namespace, asker });
     };
-    expect(await Promise.all([read("1", "a"), read("2", "a")])).toEqual(["x", "x"]);
+    expect(await Promise.all([read("1", "a"), read("2", "a"), read("3", "a")])).toEqual(["x", "x", "x"]);
+    expect(await codeOfRejection(read("4", "a"))).toBe("SECRET_UNUSABLE");
+    const ofCluster = ["1", "2", "3", "4"].map((name) => read(name));
+    expect(await Promise.all(ofCluster)).toEqual(["x", "x", "x", "x"]);
+    expect(await codeOfRejection(read("5"))).toBe("SECRET_UNUSABLE");
+  });
+
+  it("are shared evenly between namespaces: who has most gives, and hears of it", async () => {
+    const { cluster, source, changes } = open({ limits: { namespace: 3, total: 4 } });
+    const read = async (name: string, asker: string) => {
+      cluster.put(secretObject(name, asker, { a: "x" }));
+      return source.readSecret({ name, namespace: asker, asker });
+    };
+    for (const name of ["1", "2", "3"]) await read(name, "a");
+    for (const asker of ["b", "c"]) expect(await read("1", asker)).toBe("x");
+    expect(changes()).toBe(1);
     expect(await codeOfRejection(read("3", "a"))).toBe("SECRET_UNUSABLE");
-    expect(await read("1", "b")).toBe("x");
-    expect(await codeOfRejection(read("1", "c"))).toBe("SECRET_UNUSABLE");
-    const own = ["1", "2", "3"].map((name) => read(name, cluster.namespace));
-    expect(await Promise.all(own)).toEqual(["x", "x", "x"]);
-    expect(await codeOfRejection(read("4", cluster.namespace))).toBe("SECRET_UNUSABLE");
+    expect(await read("1", "d")).toBe("x");
+    expect(await codeOfRejection(read("1", "e"))).toBe("SECRET_UNUSABLE");
+    expect([await read("1", "a"), await read("1", "b"), await read("1", "c")]).toEqual(["x", "x", "x"]);
+  });
+
+  it("are not kept where they are longer than any keys", async () => {
+    const { cluster, source } = open();
+    cluster.put(secretObject("long", "prod", { a: "x".repeat(200_000) }));
+    expect(await codeOfRejection(source.readSecret({ name: "long", namespace: "prod" }))).toBe("SECRET_UNUSABLE");
   });
 
   it("keep no round waiting for longer than its patience", async () => {
