@@ -106,7 +106,7 @@ describeKubernetes("our custom resource definitions, without any webhook", () =>
       expect.stringMatching(/^warned +warn +1 /),
     ]);
     expect(await rows("tex", "incident")).toEqual([
-      expect.stringMatching(/^NAME +EXPIRES +REASON +APPROVED-BY +AGE/),
+      expect.stringMatching(/^NAME +EXPIRES +REASON +APPROVED-BY +READY +AGE/),
       expect.stringMatching(/^incident +2999-01-01T00:00:00Z +incident 4711 +alice /),
       "",
     ]);
