@@ -175,7 +175,7 @@ function start({ access, userAgent }: Context, request: ApiRequest, identity: Id
   const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const search = given.length === 0 ? "" : `?${new URLSearchParams(given)}`;
   const { request: begin } = getBuiltinModule(url.protocol === "https:" ? "node:https" : "node:http");
-  return begin({
+  const options = {
     host: url.hostname.replace(/^\[|\]$/g, ""),
     port: url.port === "" ? undefined : Number(url.port),
     path: `${url.pathname.replace(/\/$/, "")}${path}${search}`,
@@ -188,7 +188,17 @@ function start({ access, userAgent }: Context, request: ApiRequest, identity: Id
       ...(body === undefined ? {} : { "Content-Type": body.type, "Content-Length": Buffer.byteLength(body.text) }),
       ...identity.headers,
     },
-  });
+  };
+  try {
+    return begin(options);
+  } catch (error) {
+    // A certificate that is none, or a name that no header takes; only what kind of mistake it is is told.
+    const code = error instanceof Error && "code" in error ? String(error.code) : "an error";
+    throw new TrustError("CLUSTER_CONFIG_INVALID", "the credentials for the cluster cannot be used", {
+      expected: "certificates and keys in PEM, and names that a header takes",
+      found: code,
+    });
+  }
 }
 
 async function* pieces(message: IncomingMessage, errorOf: (error: unknown) => TrustError): AsyncIterable<Buffer> {

@@ -1,9 +1,9 @@
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { accessOf } from "../../src/cluster/kube-config.ts";
+import { accessOf, openCluster } from "../../src/cluster/kube-config.ts";
 import { tempDir } from "../support/process.ts";
-import { kubeconfigOf } from "./api-server.ts";
+import { configMaps, kubeconfigOf } from "./api-server.ts";
 
 const secret = "s3cr3t-t0ken";
 const pem = (what: string) => `-----BEGIN CERTIFICATE-----\n${what}\n-----END CERTIFICATE-----\n`;
@@ -134,5 +134,21 @@ describe("files and programs", () => {
     const token = `${base64("{}")}.${claims}.x`.replaceAll("=", "");
     const user = { "auth-provider": { name: "oidc", config: { "id-token": token } } };
     expect((await identityOf(user)).headers).toEqual({ Authorization: `Bearer ${token}` });
+  });
+});
+
+describe("credentials that cannot be sent", () => {
+  test.each<[string, object]>([
+    ["a name of somebody else with a line in it", { token: secret, as: `a\r\nX: ${secret}` }],
+    ["a group with a line in it", { token: secret, as: "a", "as-groups": [`a\r\nX: ${secret}`] }],
+    ["a certificate that cannot be read", { "client-certificate-data": base64(pem(secret)) }],
+  ])("are a mistake of the configuration, and are not told: %s", async (_, user) => {
+    const key = { "client-key-data": base64(pem(secret)) };
+    const kubeconfig = kubeconfigOf({ server: "https://127.0.0.1:1" }, { ...user, ...key });
+    const cluster = await openCluster({ kubeconfig, env: {} });
+    onTestFinished(() => cluster.close());
+    const error: unknown = await cluster.list(configMaps).catch((thrown) => thrown);
+    expect(error).toMatchObject({ code: "CLUSTER_CONFIG_INVALID" });
+    expect(JSON.stringify([error, String(error), (error as Error).message])).not.toContain(secret);
   });
 });
