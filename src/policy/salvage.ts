@@ -36,7 +36,11 @@ type Scope = Pick<TrustPolicy, "mode" | "images" | "exclude" | "match">;
 const everything: Pick<TrustPolicy, "images"> = { images: [{ glob: "**" }] };
 const { images, exclude, match, mode } = policyKinds.ClusterTrustPolicy.shape.spec.shape;
 
-/** Each field by itself: what is wrong with one says nothing about the others, but that exclusions are out of the images. */
+/**
+ * Each field by itself: what is wrong with one says nothing about the others. But what is excluded counts as matched, so
+ * that the default for other images is not applied to it: of images, objects or a mode that the policy may never have
+ * spoken of, that would let some pass.
+ */
 function nativeScope(spec: JsonObject): Scope {
   const read = {
     images: images.safeParse(spec["images"]),
@@ -44,10 +48,10 @@ function nativeScope(spec: JsonObject): Scope {
     match: match.safeParse(spec["match"]),
     mode: mode.safeParse(spec["mode"]),
   };
+  const isKnown = read.images.success && read.match.success && read.mode.success;
   const scope = toScope({
     images: read.images.data ?? [{ glob: "**" }],
-    // What it excludes counts as matched. Of images that it may never have spoken about, that would let some pass.
-    exclude: read.images.success ? (read.exclude.data ?? []) : [],
+    exclude: isKnown ? (read.exclude.data ?? []) : [],
     match: read.match.data ?? [],
   });
   return { ...scope, mode: read.mode.data ?? "enforce" };

@@ -38,6 +38,7 @@ const specification = fc.record({
   mode: fc.constantFrom("enforce", "enforce", "warn", "audit"),
   images: fc.subarray([...globs], { minLength: 1 }).map((list) => list.map((glob) => ({ glob }))),
   exclude: fc.oneof({ weight: 8, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.constant(["reg.io/lib"]) }),
+  match: fc.constantFrom([], [], [{ namespaces: ["prod"] }], [{ namespaces: ["dev"] }]),
   authorities: fc.uniqueArray(authority, { minLength: 1, maxLength: 4 }),
   threshold: fc.constantFrom(0, 1, 1, 1, 2, 3),
   attested: fc.constantFrom(false, false, true),
@@ -138,7 +139,8 @@ describe("whatever the policies and the evidence", () => {
           const namespaced = more.map((item, index) => ({
             kind: "TrustPolicy",
             metadata: { name: `t${index}`, namespace: "prod" },
-            spec: specOf(item),
+            // One that leaves out its own namespace does not load.
+            spec: { ...specOf(item), match: [] },
           }));
           const [changed, proofs] = change([...documents, ...namespaced], proofsOf(known), known);
           const after = decide(await setFrom(changed), image, proofs, object);
