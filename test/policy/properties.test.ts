@@ -214,7 +214,7 @@ describe("whatever the policies and the evidence", () => {
           if (old?.outcome === "warn") expect(next?.outcome).not.toBe("allow");
         },
       ),
-      { numRuns: 400 },
+      { numRuns: 1000 },
     );
     expect(unusable).toBeGreaterThan(50);
   });
