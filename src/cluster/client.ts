@@ -79,7 +79,13 @@ async function mergeStatus(
     query: { fieldManager: "trust" },
     body: {
       type: "application/merge-patch+json",
-      text: JSON.stringify({ apiVersion: apiVersionOf(resource), kind: resource.kind, status }),
+      // Of that version: what was seen of one object is not said of another that has its name now.
+      text: JSON.stringify({
+        apiVersion: apiVersionOf(resource),
+        kind: resource.kind,
+        metadata: { resourceVersion: metadata.resourceVersion },
+        status,
+      }),
     },
     signal,
   });

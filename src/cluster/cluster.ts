@@ -89,8 +89,8 @@ export interface Cluster {
     query?: Omit<ObjectQuery, "fieldSelector" | "labelSelector">,
   ): Promise<ClusterObject | undefined>;
   /**
-   * Merges `status` into the status of an object (RFC 7396), without looking at what else it has. Nothing is written, and
-   * nothing thrown, where the object is gone, or others kept changing it meanwhile (404, 409): whoever follows it hears of that.
+   * Merges `status` into the status of an object (RFC 7396). Nothing is written, and nothing thrown, where it is not the object any
+   * more that was seen: gone, changed, or another of its name (404, 409): whoever follows it hears of that.
    */
   mergeStatus(resource: Resource, object: ClusterObject, status: JsonObject, signal?: AbortSignal): Promise<void>;
   /**

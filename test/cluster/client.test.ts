@@ -67,8 +67,12 @@ describe("a status", () => {
     await cluster.mergeStatus(policies, policy, { ready: true, reason: null });
     expect(requests).toEqual(["PATCH /apis/imagetrust.dev/v1alpha1/clustertrustpolicies/a/status?fieldManager=trust"]);
     const { apiVersion, kind } = policy;
+    const { resourceVersion } = policy.metadata;
     expect(sent).toEqual([
-      ["application/merge-patch+json", { apiVersion, kind, status: { ready: true, reason: null } }],
+      [
+        "application/merge-patch+json",
+        { apiVersion, kind, metadata: { resourceVersion }, status: { ready: true, reason: null } },
+      ],
     ]);
   });
 

@@ -206,9 +206,13 @@ describeKubernetes("the client of a real API server", () => {
 
   it("merges a status, which is no change of the specification, and lets be what is gone", async () => {
     await apply(widget("stated", 1));
-    const object = await cluster.get(widgets, "stated");
-    if (object === undefined) throw new Error("not there");
-    await cluster.mergeStatus(widgets, object, { ready: true, reason: "x" });
+    const found = async () => {
+      const object = await cluster.get(widgets, "stated");
+      if (object === undefined) throw new Error("not there");
+      return object;
+    };
+    await cluster.mergeStatus(widgets, await found(), { ready: true, reason: "x" });
+    const object = await found();
     await cluster.mergeStatus(widgets, object, { reason: null });
     const after = await cluster.get(widgets, "stated");
     expect(after).toMatchObject({ spec: { size: 1 }, status: { ready: true }, metadata: { generation: 1 } });
@@ -216,6 +220,9 @@ describeKubernetes("the client of a real API server", () => {
     await remove("widget", "stated");
     await cluster.mergeStatus(widgets, object, { ready: false });
     expect(await cluster.get(widgets, "stated")).toBeUndefined();
+    await apply(widget("stated", 2));
+    await cluster.mergeStatus(widgets, object, { ready: false });
+    expect(await found()).not.toHaveProperty("status");
   });
 
   it("stores an object, and takes no place that somebody else took", async () => {

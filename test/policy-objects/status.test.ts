@@ -99,6 +99,20 @@ describe("the status of an object", () => {
     expect(patches()).toBe(0);
   });
 
+  it("is not said of another object that has its name by now", async () => {
+    const { cluster, tell, writer } = open();
+    const [resource] = policyResources;
+    const object = cluster.put(policy);
+    cluster.remove(policy);
+    cluster.put(policy);
+    const name = { apiVersion: policy.apiVersion, kind: policy.kind, name: "first" };
+    if (resource !== undefined) writer.tell([{ resource, object, state: { object: name, ...good } }]);
+    await until(() => cluster.requests.includes("patch clustertrustpolicies/first"));
+    expect(readyOf(cluster)).toBeUndefined();
+    tell(bad);
+    await until(() => readyOf(cluster)?.["status"] === "False");
+  });
+
   it("is bounded, and says how much it leaves out", async () => {
     const { cluster, tell } = open();
     cluster.put(policy);

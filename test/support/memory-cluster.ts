@@ -135,7 +135,8 @@ export function createMemoryCluster(namespace = "trust-system"): MemoryCluster {
     async mergeStatus(resource, object, status) {
       asked("patch", resource, object.metadata.name);
       const before = objects.get(keyOf(object as WrittenObject));
-      if (before === undefined || JSON.stringify(before["status"]) === JSON.stringify(status)) return;
+      if (before?.metadata.resourceVersion !== object.metadata.resourceVersion) return;
+      if (JSON.stringify(before["status"]) === JSON.stringify(status)) return;
       store({ ...before, metadata: { ...before.metadata, resourceVersion: String(++version) }, status });
     },
     async store(resource, object) {
