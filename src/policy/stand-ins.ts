@@ -1,22 +1,11 @@
 import { createHash, createPrivateKey, createPublicKey } from "node:crypto";
-import { digestOf } from "../crypto/digest.ts";
 import type { TrustRoot } from "../trust/trust-root.ts";
+import { rootOfNobody } from "../trust/tuf-source.ts";
 import type { ReadSecret } from "./secret-keys.ts";
 
 /** Stands for a root of that name while a policy is checked; believes nothing. */
 export function anyRoot(name: string): TrustRoot {
-  return {
-    name,
-    revision: digestOf(Buffer.from(name)),
-    source: { kind: "policy" },
-    certificateAuthorities: [],
-    logs: [],
-    certificateLogs: [],
-    timestampAuthorities: [],
-    require: { log: 1, timestamp: 1, logOrTimestamp: 1, sct: 1 },
-    relaxed: [],
-    skipped: [],
-  };
+  return rootOfNobody(name, { kind: "policy" }, name);
 }
 
 /** PrivateKeyInfo of Ed25519 (RFC 8410) up to the 32 bytes of the key. */

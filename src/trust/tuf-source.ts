@@ -33,10 +33,15 @@ export function toTufSource({ name, target, root, ...rest }: Omit<TufSource, "id
 
 /** A root of which nothing was fetched yet: it believes nothing, and `stalenessOf` says so. */
 export function unfetchedRoot({ name, mirror, id }: TufSource): TrustRoot {
+  return rootOfNobody(name, { kind: "unfetched", mirror }, `unfetched ${id}`);
+}
+
+/** A root that believes nothing. `meaning` tells it from others. */
+export function rootOfNobody(name: string, source: TrustRoot["source"], meaning: string): TrustRoot {
   return {
     name,
-    revision: digestOf(Buffer.from(`unfetched ${id}`)),
-    source: { kind: "unfetched", mirror },
+    revision: digestOf(Buffer.from(meaning)),
+    source,
     certificateAuthorities: [],
     logs: [],
     certificateLogs: [],
