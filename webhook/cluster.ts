@@ -70,7 +70,7 @@ export async function followCluster(options: ClusterFollowingOptions): Promise<C
     onFailure: ({ code, message, expected, found }, what) =>
       log.warn({ ...what, code, message, expected, found }, "status of a policy object not written"),
   });
-  const tellObjects = createObjectLog(log);
+  const tellObjects = createObjectLog(log, now);
   const namespaces = followNamespaces({ ...common, timing: options.timing });
   const objects = followPolicyObjects({
     ...common,

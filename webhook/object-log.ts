@@ -3,10 +3,17 @@ import type { Log } from "./log.ts";
 
 const maxLines = 10;
 const maxLine = 500;
+/** Lines about the objects of one namespace, or of the cluster, in a minute: whoever changes them without end fills no disk. */
+const maxPerMinute = 100;
+const minute = 60_000;
 
-/** Tells of policy objects that cannot be used, of warnings about others, and of those that are well again; each once. */
-export function createObjectLog(log: Log): (objects: readonly StatedObject[]) => void {
+/**
+ * Tells of policy objects that cannot be used, of warnings about others, and of those that are well again; each once. `now`:
+ * milliseconds since 1970.
+ */
+export function createObjectLog(log: Log, now: () => number): (objects: readonly StatedObject[]) => void {
   const told = new Map<string, string>();
+  const mayTell = createRates(log, now);
   return (objects) => {
     const seen = new Set<string>();
     for (const stated of objects) {
@@ -17,9 +24,26 @@ export function createObjectLog(log: Log): (objects: readonly StatedObject[]) =>
       if (news === before) continue;
       if (news === undefined) told.delete(uid);
       else told.set(uid, news);
-      tell(log, stated, before);
+      if (mayTell(stated.object.metadata.namespace)) tell(log, stated, before);
     }
     for (const uid of told.keys()) if (!seen.has(uid)) told.delete(uid);
+  };
+}
+
+/** Whether another line about objects of that namespace may be written; says so where it is the first that may not. */
+function createRates(log: Log, now: () => number): (namespace: string | undefined) => boolean {
+  let since = now();
+  const lines = new Map<string | undefined, number>();
+  return (namespace) => {
+    if (Math.abs(now() - since) >= minute) {
+      since = now();
+      lines.clear();
+    }
+    const count = (lines.get(namespace) ?? 0) + 1;
+    lines.set(namespace, count);
+    if (count === maxPerMinute + 1)
+      log.warn({ namespace }, "policy objects change again and again: for a minute their status alone tells of it");
+    return count <= maxPerMinute;
   };
 }
 

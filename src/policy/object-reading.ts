@@ -75,15 +75,24 @@ async function readObject(object: JsonObject, place: string, sources: ObjectSour
     if (beyond !== undefined) return refused([{ place, what: beyond }]);
     const parsed = await parsePolicyDocument(writtenPart(object), sources, place);
     if (parsed.problems.length > 0) return refused(parsed.problems);
-    return { parsed, problems: [], warnings: (parsed.warnings ?? []).map(problemText) };
+    return { parsed, problems: [], warnings: linesOf(parsed.warnings ?? []) };
   } catch (error) {
     const { message: what, expected, found } = asTrustError(error);
     return refused([{ place, what, expected, found }]);
   }
 }
 
+/** Of each of thousands of objects this is kept: nobody reads more. */
+const maxProblems = 20;
+const maxProblem = 1000;
+
 function refused(problems: readonly Problem[]): ObjectReading {
-  return { parsed: { policies: [], problems }, problems: problems.map(problemText), warnings: [] };
+  return { parsed: { policies: [], problems: [] }, problems: linesOf(problems), warnings: [] };
+}
+
+function linesOf(problems: readonly Problem[]): readonly string[] {
+  const lines = problems.slice(0, maxProblems).map((problem) => problemText(problem).slice(0, maxProblem));
+  return problems.length > maxProblems ? [...lines, `and ${problems.length - maxProblems} more`] : lines;
 }
 
 async function isSame(asked: readonly Asked[], sources: ObjectSources): Promise<boolean> {

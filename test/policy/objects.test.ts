@@ -166,6 +166,13 @@ describe("an object that does not load", () => {
     expect(outcome(set, "reg.io/a:1")).toBe(expected);
   });
 
+  it("keeps and tells no more of what is wrong with it than people read", async () => {
+    const junk = Object.fromEntries(Array.from({ length: 400 }, (_, index) => [`field${index}`, 1]));
+    const { states } = await compose([stored("TrustPolicy", "bad", { ...byAlice(), ...junk }, { namespace: "prod" })]);
+    expect(states[0]?.problems).toHaveLength(21);
+    expect(states[0]?.problems.at(-1)).toBe("and 380 more");
+  });
+
   it("without any specification refuses everything", async () => {
     for (const spec of [undefined, null, [], "x", { images: null }]) {
       const { set } = await compose([
