@@ -6,16 +6,22 @@ import type { ObjectState } from "../policy/objects.ts";
 export interface ReadyCondition {
   readonly status: "True" | "False";
   /** One word. */
-  readonly reason: "InForce" | "Unusable";
+  readonly reason: "InForce" | "Unusable" | "Expired";
   /** For people; at most {@link maxMessage} characters. */
   readonly message: string;
 }
 
 const maxMessage = 1024;
 
-/** The condition of an object of that state. */
-export function readyCondition({ usable, problems, warnings }: ObjectState): ReadyCondition {
+/** The condition of an object of that state at a time, in milliseconds since 1970. */
+export function readyCondition({ usable, problems, warnings, until }: ObjectState, now: number): ReadyCondition {
   if (!usable) return { status: "False", reason: "Unusable", message: bounded(problems, "the object cannot be used") };
+  if (until !== undefined && until <= now)
+    return {
+      status: "False",
+      reason: "Expired",
+      message: `over since ${toSeconds(until)}: it lets nothing pass any more`,
+    };
   const message = bounded([...problems, ...warnings], "in force as it is written");
   return { status: "True", reason: "InForce", message };
 }
@@ -81,4 +87,4 @@ export function isManagedByOthers(object: ClusterObject): boolean {
   return !conditions.every((each) => isJsonObject(each) && each["type"] === "Ready" && ownReasons.has(each["reason"]));
 }
 
-const ownReasons: ReadonlySet<unknown> = new Set<ReadyCondition["reason"]>(["InForce", "Unusable"]);
+const ownReasons: ReadonlySet<unknown> = new Set<ReadyCondition["reason"]>(["InForce", "Unusable", "Expired"]);

@@ -36,7 +36,7 @@ const longestWait = 30 * 60_000;
 interface Task {
   readonly resource: Resource;
   readonly object: ClusterObject;
-  readonly ready: ReadyCondition;
+  readonly state: ObjectState;
 }
 
 /** What was tried for an object. */
@@ -64,9 +64,9 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
   let timer: NodeJS.Timeout | undefined;
   signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
 
-  const run = async (key: string, task: Task, status: JsonObject) => {
+  const run = async (key: string, task: Task, ready: ReadyCondition, status: JsonObject) => {
     running.add(key);
-    const wish = JSON.stringify([task.object.metadata.generation, task.ready]);
+    const wish = JSON.stringify([task.object.metadata.generation, ready]);
     const before = history.get(key);
     const tries = before?.wish === wish ? before.tries + 1 : 1;
     const wait = Math.min(retryAfter * 2 ** Math.min(tries - 1, 20), longestWait);
@@ -85,11 +85,22 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
     pump();
   };
 
-  const dueAt = (key: string, { resource, object, ready }: Task): number => {
+  const dueAt = (key: string, { resource, object }: Task, ready: ReadyCondition): number => {
     const tried = history.get(key);
     const isSame = tried?.wish === JSON.stringify([object.metadata.generation, ready]);
     const due = isSame ? tried.notBefore : (tried?.at ?? Number.NEGATIVE_INFINITY) + pause;
     return Math.max(due, refused.get(kindLabel(resource)) ?? 0);
+  };
+
+  /** When there is something to do for an object, having begun it where that is now; nothing where there is not. */
+  const attend = (key: string, task: Task): number | undefined => {
+    const ready = readyCondition(task.state, now());
+    const status = statusToWrite(task.object, ready, now());
+    const { until = Number.NEGATIVE_INFINITY } = task.state;
+    if (status === undefined) return until > now() ? until : undefined;
+    const due = dueAt(key, task, ready);
+    if (due <= now()) void run(key, task, ready, status);
+    return due;
   };
 
   const pump = () => {
@@ -99,11 +110,9 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
     for (const [key, task] of waiting) {
       if (running.size >= maxAtOnce) return;
       if (running.has(key)) continue;
-      const status = statusToWrite(task.object, task.ready, now());
-      const due = dueAt(key, task);
-      if (status === undefined) waiting.delete(key);
-      else if (due <= now()) void run(key, task, status);
-      else next = Math.min(next, due);
+      const due = attend(key, task);
+      if (due === undefined) waiting.delete(key);
+      else if (!running.has(key)) next = Math.min(next, due);
     }
     if (next < Number.POSITIVE_INFINITY) timer = setTimeout(pump, Math.min(next - now(), longestWait)).unref();
   };
@@ -116,7 +125,7 @@ export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
         const key = object.metadata.uid;
         seen.add(key);
         if (isForeignResource(resource) && isManagedByOthers(object)) continue;
-        waiting.set(key, { resource, object, ready: readyCondition(state) });
+        waiting.set(key, { resource, object, state });
       }
       for (const key of history.keys()) if (!seen.has(key)) history.delete(key);
       pump();

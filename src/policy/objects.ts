@@ -29,6 +29,8 @@ export interface ObjectState {
   readonly problems: readonly string[];
   /** What takes effect otherwise than its author may think; one line each. */
   readonly warnings: readonly string[];
+  /** When it ends, in milliseconds since 1970; absent where it does not. */
+  readonly until?: number;
 }
 
 export interface ComposedObjects {
@@ -202,7 +204,9 @@ async function settle(
   for (const object of objects) {
     const { parsed: own, problems, warnings } = readings.get(object) ?? unread;
     const { name, excess } = object;
-    states.push({ object: name, usable: problems.length === 0, problems, warnings });
+    const until = own.exceptions?.[0]?.expires;
+    const ends = until === undefined ? {} : { until };
+    states.push({ object: name, usable: problems.length === 0, problems, warnings, ...ends });
     parsed.push(own);
     if (problems.length === 0 || object.isRoot || name.kind === exceptionKind) continue;
     // One refusal of everything is as good as a thousand.

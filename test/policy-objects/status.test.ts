@@ -67,6 +67,22 @@ describe("the status of an object", () => {
     });
   });
 
+  it("says by itself when an exception is over", async () => {
+    const { cluster, clock, tell } = open();
+    const exception: WrittenObject = { ...policy, kind: "TrustException", metadata: { name: "incident" } };
+    cluster.put(exception);
+    const state = { ...good, until: clock.now + 200 };
+    tell(state, exception);
+    await until(() => readyOf(cluster, exception)?.["status"] === "True");
+    tell(state, exception);
+    clock.now += 200;
+    await until(() => readyOf(cluster, exception)?.["reason"] === "Expired");
+    expect(readyOf(cluster, exception)).toMatchObject({
+      status: "False",
+      message: expect.stringContaining("2026-01-01"),
+    });
+  });
+
   it("is not written where it is said already, and keeps the time since which it is so", async () => {
     const { cluster, clock, tell, patches } = open();
     cluster.put(policy);
