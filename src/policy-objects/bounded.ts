@@ -1,5 +1,6 @@
 import type { Cluster, ClusterObject, KeepObject, ObjectQuery, Resource } from "../cluster/cluster.ts";
 import type { JsonObject } from "../crypto/json.ts";
+import { maxTenantObject } from "../policy/object-problems.ts";
 
 /** In characters of JSON. */
 export interface KeptLimits {
@@ -11,7 +12,10 @@ export interface KeptLimits {
   readonly status: number;
 }
 
-const defaultLimits: KeptLimits = { object: 256 * 1024, namespace: 1024 * 1024, status: 16 * 1024 };
+/** What the server adds to an object is little. */
+const added = 1024;
+
+const defaultLimits: KeptLimits = { object: maxTenantObject + added, namespace: 1024 * 1024, status: 16 * 1024 };
 
 interface Room {
   readonly sizes: Map<string, number>;

@@ -13,6 +13,8 @@ export const policyKindGroups: Readonly<Record<string, readonly string[]>> = {
 };
 
 const maxObjectBytes = 2 * 1024 * 1024;
+/** Of an object of a namespace, in characters of JSON: all of them together are kept. */
+export const maxTenantObject = 256 * 1024;
 
 /** What is to be said of a policy object before it is stored, one line each. */
 export interface PolicyObjectCheck {
@@ -39,8 +41,8 @@ export async function checkPolicyObject(object: JsonObject): Promise<PolicyObjec
 /** Why an object is too large, too deep or too costly to be looked into as a policy; nothing where it is not. Quick. */
 export function boundsProblem(object: JsonObject): string | undefined {
   if (!isPlain(object)) return `the object has values that no policy has: more than ${maxValues}, or too deep ones`;
-  if (JSON.stringify(writtenPart(object)).length > maxObjectBytes)
-    return `the object is larger than ${maxObjectBytes} bytes`;
+  const most = object["kind"] === "TrustPolicy" ? maxTenantObject : maxObjectBytes;
+  if (JSON.stringify(writtenPart(object)).length > most) return `the object is larger than ${most} bytes`;
   const compiled = textToCompile(object);
   if (compiled <= maxCompiled) return undefined;
   return `the object has more than ${maxCompiled} characters of expressions and conditions`;

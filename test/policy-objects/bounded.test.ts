@@ -84,7 +84,7 @@ describe("policies of a namespace that are too large", () => {
     await watch.ready;
     const { objects = [], set } = watch.current() ?? {};
     expect(objects.map(({ state }) => state.usable)).toEqual([true, false]);
-    expect(objects[1]?.state.problems.join()).toContain("more than 262144 characters");
+    expect(objects[1]?.state.problems.join()).toContain("more than 263168 characters");
     expect(set?.policies).toMatchObject([{ namespace: "prod" }, { namespace: "tenant", images: [{ glob: "**" }] }]);
     stopping.abort();
   });

@@ -167,3 +167,16 @@ describe("the examples", () => {
     for (const text of inline) expect(await policyObjectProblems(parse(text))).toEqual([]);
   });
 });
+
+describe("an object of a namespace", () => {
+  it("may be less large than one of the cluster, as all of them are kept", async () => {
+    const digests = Array.from({ length: 5000 }, (_, index) => `sha256:${String(index).padStart(64, "0")}`);
+    const authorities = [{ name: "a", static: { action: "fail" } }];
+    const spec = { images: [{ glob: "**" }], authorities, revokedSignatures: digests };
+    const check = (kind: string, metadata: object) =>
+      checkPolicyObject({ apiVersion: "imagetrust.dev/v1alpha1", kind, metadata, spec });
+    expect((await check("ClusterTrustPolicy", { name: "p" })).problems).toEqual([]);
+    const { problems } = await check("TrustPolicy", { name: "p", namespace: "prod" });
+    expect(problems).toEqual(["the object is larger than 262144 bytes"]);
+  });
+});
