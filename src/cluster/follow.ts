@@ -11,6 +11,8 @@ export interface FollowTiming {
   readonly maxPause: number;
   /** Everything is listed again after this at the latest, whatever the watch says. */
   readonly relist: number;
+  /** Everything is listed again after a watch told nothing for so long: a server sends a bookmark each minute. */
+  readonly silence: number;
   /** Events that come within this time are told together. */
   readonly batch: number;
   /** When a kind that the server does not know is asked for again. */
@@ -23,6 +25,7 @@ export const defaultFollowTiming: FollowTiming = {
   firstPause: 1_000,
   maxPause: 30_000,
   relist: 600_000,
+  silence: 180_000,
   batch: 50,
   unknownKind: 30_000,
   lostKind: 60_000,
@@ -148,7 +151,8 @@ async function watchOn(run: Run, from: string): Promise<void> {
   let version = from;
   while (!signal.aborted && performance.now() < until) {
     const began = performance.now();
-    const last = await watchOnce(run, version, until);
+    const { last, isSilent } = await watchOnce(run, version, until);
+    if (isSilent) return;
     const lasted = performance.now() - began;
     if (lasted >= timing.firstPause || performance.now() >= until) {
       version = last ?? version;
@@ -164,7 +168,7 @@ async function watchOn(run: Run, from: string): Promise<void> {
   }
 }
 
-/** One watch; gives the last version it told of. */
+/** One watch; gives the last version it told of, and whether it fell silent. */
 async function watchOnce({ cluster, resource, query, signal, known, ...run }: Run, from: string, until: number) {
   const watching = new AbortController();
   const stop = () => watching.abort();
@@ -172,10 +176,16 @@ async function watchOnce({ cluster, resource, query, signal, known, ...run }: Ru
   signal.addEventListener("abort", stop, { once: true });
   let last: string | undefined;
   let flushing: NodeJS.Timeout | undefined;
+  let isSilent = false;
+  const silence = setTimeout(() => {
+    isSilent = true;
+    stop();
+  }, run.timing.silence);
   try {
     for await (const event of cluster.watch(resource, { ...query, resourceVersion: from, signal: watching.signal })) {
       if (watching.signal.aborted) break;
       last = known.apply(event, last ?? from, cluster.server);
+      silence.refresh();
       run.onSeen();
       flushing ??= setTimeout(() => {
         flushing = undefined;
@@ -186,11 +196,12 @@ async function watchOnce({ cluster, resource, query, signal, known, ...run }: Ru
     if (!watching.signal.aborted) throw error;
   } finally {
     clearTimeout(timer);
+    clearTimeout(silence);
     clearTimeout(flushing);
     signal.removeEventListener("abort", stop);
     if (!signal.aborted) known.flush();
   }
-  return last;
+  return { last, isSilent };
 }
 
 function isGone(error: unknown): boolean {

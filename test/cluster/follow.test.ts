@@ -242,6 +242,14 @@ describe("a watch", () => {
     await until(() => told.length === 2);
     expect(told.at(-1)).toBe("prod/a@3");
   });
+
+  test("that tells not even that nothing changed is left before that, and is no trouble", async () => {
+    const api = await serveTurns([answer(listOf([], 5)), answer(listOf([configMap("a", 3)], 6))], [holds]);
+    const { told, troubles } = start(api, { silence: 50 });
+    await until(() => told.length === 2);
+    expect(told.at(-1)).toBe("prod/a@3");
+    expect(troubles).toEqual([]);
+  });
 });
 
 describe("trouble", () => {
