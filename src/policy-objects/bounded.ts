@@ -66,7 +66,7 @@ export function createObjectBounds(limits: KeptLimits = defaultLimits): ObjectBo
 
 /** Labels and annotations say nothing here, and may be large. */
 function bareOf({ metadata, status, ...rest }: ClusterObject, mostStatus: number): ClusterObject {
-  const { name, namespace, uid, resourceVersion, generation } = metadata;
+  const { name, namespace, uid, resourceVersion, generation, deletionTimestamp } = metadata;
   const isSmall = status !== undefined && JSON.stringify(status).length <= mostStatus;
   return {
     ...rest,
@@ -74,6 +74,7 @@ function bareOf({ metadata, status, ...rest }: ClusterObject, mostStatus: number
       ...{ name, uid, resourceVersion },
       ...(namespace === undefined ? {} : { namespace }),
       ...(generation === undefined ? {} : { generation }),
+      ...(typeof deletionTimestamp === "string" ? { deletionTimestamp } : {}),
     },
     ...(isSmall ? { status } : {}),
   };

@@ -172,12 +172,10 @@ async function lookAtRoots(
  * does not have it read again.
  */
 function asWritten({ metadata, status: _, ...rest }: ListedObject["object"]): JsonObject {
-  const { name, namespace, uid, generation, resourceVersion } = metadata;
+  const { name, namespace, uid, generation, resourceVersion, deletionTimestamp } = metadata;
   const version = generation === undefined ? resourceVersion : `generation ${generation}`;
-  return {
-    ...rest,
-    metadata: { name, ...(namespace === undefined ? {} : { namespace }), uid, resourceVersion: version },
-  };
+  const scope = namespace === undefined ? {} : { namespace };
+  return { ...rest, metadata: { name, ...scope, uid, resourceVersion: version, deletionTimestamp } };
 }
 
 /** The one before where nothing of it is another: what is known of a set hangs on it. */

@@ -81,7 +81,7 @@ interface NamedObject {
   /** Undefined for what no server keeps. */
   readonly version: string | undefined;
   readonly isRoot: boolean;
-  /** Beyond the limits. */
+  /** Why it does not take effect whatever it says: it is beyond the limits, or on its way out. */
   readonly excess?: string;
 }
 
@@ -92,7 +92,9 @@ function nameObject(value: JsonObject): NamedObject {
   const { apiVersion, kind } = value;
   const metadata = isJsonObject(value["metadata"]) ? value["metadata"] : {};
   const text = (field: unknown) => (typeof field === "string" ? field : "");
-  const { name, namespace, uid, resourceVersion } = metadata;
+  const { name, namespace, uid, resourceVersion, deletionTimestamp } = metadata;
+  // What refuses does so until it is gone; what lets pass was told to go.
+  const isLeaving = kind === exceptionKind && typeof deletionTimestamp === "string";
   return {
     value,
     name: {
@@ -103,6 +105,7 @@ function nameObject(value: JsonObject): NamedObject {
     },
     version: text(resourceVersion) === "" ? undefined : `${text(uid)} ${text(resourceVersion)}`,
     isRoot: kind === rootKind,
+    ...(isLeaving ? { excess: "it is being deleted, and lets nothing pass any more" } : {}),
   };
 }
 

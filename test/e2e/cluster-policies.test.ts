@@ -224,6 +224,14 @@ describeKubernetes("policies in the cluster", () => {
     expect(await tryPod(image, "team-a")).toContain("SIGNER_NOT_TRUSTED");
     await remove("trustexception", "long");
     await comesTo("the exception is gone", image, "shop", /SIGNER_NOT_TRUSTED/);
+    const held = exception("held", Date.now() + 3_600_000);
+    const metadata = { ...held.metadata, finalizers: ["example.com/hold"] };
+    await expectDone(stage.apply({ ...held, metadata }));
+    await comesTo("the held exception takes effect", image, "shop", /^admitted$/);
+    await expectDone(stage.cluster.kubectl(["delete", "--wait=false", "trustexception", "held"]));
+    await comesTo("one on its way out lets nothing pass", image, "shop", /SIGNER_NOT_TRUSTED/);
+    const release = ["patch", "trustexception", "held", "--type=merge", "-p", '{"metadata":{"finalizers":null}}'];
+    await expectDone(stage.cluster.kubectl(release));
     await expectDone(stage.apply(exception("short", Date.now() + 4000)));
     await comesTo("the short exception takes effect", image, "shop", /^admitted$/);
     await comesTo("the short exception is over", image, "shop", /EXCEPTION_EXPIRED|SIGNER_NOT_TRUSTED/);

@@ -209,6 +209,18 @@ describe("an object that does not load", () => {
     expect(outcome(set, "reg.io/a:1")).toBe("deny");
   });
 
+  it("and is an exception on its way out lets nothing pass, though a policy on its way out still holds", async () => {
+    const deletionTimestamp = "2026-05-31T00:00:00Z";
+    const spec = { images: [{ glob: "**" }], expires: "2026-12-01T00:00:00Z", reason: "x" };
+    const policy = stored("ClusterTrustPolicy", "p", { ...byAlice(), authorities: [keyed("b", bob)] });
+    const leavingPolicy = stored("ClusterTrustPolicy", "q", byAlice(), { deletionTimestamp });
+    const before = await compose([policy, leavingPolicy, stored("TrustException", "e", spec)]);
+    const after = await compose([policy, leavingPolicy, stored("TrustException", "e", spec, { deletionTimestamp })]);
+    expect([outcome(before.set, "reg.io/a:1"), outcome(after.set, "reg.io/a:1")]).toEqual(["allow", "deny"]);
+    expect(after.states.map(({ usable }) => usable)).toEqual([true, true, false]);
+    expect(after.set.policies).toHaveLength(2);
+  });
+
   it("of policy-controller's language refuses what its names match", async () => {
     const objects = [
       stored("ClusterTrustPolicy", "good", byAlice()),
