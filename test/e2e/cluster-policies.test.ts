@@ -1,5 +1,5 @@
 import { createPublicKey } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -15,18 +15,13 @@ import { expectDone } from "./expect-done.ts";
 import { applyForeignCrds, foreignCrdsPeer } from "./foreign-crds.ts";
 import { clusterPolicy, type Manifest, namespace, pod } from "./objects.ts";
 import { policyWebhook } from "./registrations.ts";
-import { type ClusterStage, projectFile, startClusterStage } from "./stage.ts";
+import { type ClusterStage, startClusterStage } from "./stage.ts";
+import { documentedRights, webhookAccount } from "./webhook-account.ts";
 import { startWebhookProcess, type WebhookProcess } from "./webhook-process.ts";
 
-const account = "system:serviceaccount:trust-system:trust-webhook";
 const native = { apiVersion: "imagetrust.dev/v1alpha1" };
 const other = newPrivateKey();
 const otherKey = createPublicKey(other).export({ type: "spki", format: "pem" }).toString();
-
-/** The rights that the documentation gives the webhook. */
-function documentedRights(): string {
-  return /```yaml\n(apiVersion: v1\nkind: ServiceAccount\n[\s\S]*?)```/.exec(projectFile("docs/cluster.md"))?.[1] ?? "";
-}
 
 function secret(name: string, namespace: string, entries: Readonly<Record<string, string>>): Manifest {
   return { apiVersion: "v1", kind: "Secret", metadata: { name, namespace }, stringData: entries };
@@ -46,7 +41,15 @@ describeKubernetes("policies in the cluster", () => {
     });
     await expectDone(stage.apply(["trust-system", "shop", "team-a", "team-b"].map((name) => namespace(name))));
     await expectDone(stage.cluster.kubectl(["apply", "-f", "-"], { input: documentedRights() }));
-    flags = ["--allow-registry", "127.0.0.1", "--cluster", "--kubeconfig", accountConfig(), "--evidence-ttl", "1s"];
+    flags = [
+      "--allow-registry",
+      "127.0.0.1",
+      "--cluster",
+      "--kubeconfig",
+      webhookAccount(stage.cluster),
+      "--evidence-ttl",
+      "1s",
+    ];
     await stage.webhook.stop();
     await stage.webhook.start(flags);
     await stage.register();
@@ -57,18 +60,6 @@ describeKubernetes("policies in the cluster", () => {
   });
   afterAll(() => stage?.close());
 
-  /** A kubeconfig of the service account, whose namespace is that of the webhook. */
-  const accountConfig = () => {
-    const path = stage.cluster.kubeconfigFor(account, [
-      "system:serviceaccounts",
-      "system:serviceaccounts:trust-system",
-      "system:authenticated",
-    ]);
-    const config = JSON.parse(readFileSync(path, "utf8"));
-    config.contexts[0].context.namespace = "trust-system";
-    writeFileSync(path, JSON.stringify(config));
-    return path;
-  };
   const policyWebhookName = (webhook: WebhookProcess) => (policyWebhook(webhook) as Manifest).metadata.name;
 
   const signedImage = async (name: string, key = stage.key) => {

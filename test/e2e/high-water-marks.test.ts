@@ -9,19 +9,36 @@ import { signerOf } from "../support/signers.ts";
 import { ask } from "./ask.ts";
 import { eventually } from "./eventually.ts";
 import { expectDone } from "./expect-done.ts";
-import { clusterPolicy } from "./objects.ts";
+import { clusterPolicy, namespace } from "./objects.ts";
 import { type ClusterStage, startClusterStage } from "./stage.ts";
+import { documentedRights, webhookAccount } from "./webhook-account.ts";
 
 describeKubernetes("high-water marks in a ConfigMap", () => {
   let stage: ClusterStage;
+  let rights: readonly string[];
   const flags = ["--cluster", "--state", "configmap/trust-state", "--evidence-ttl", "1s", "--tag-ttl", "0s"];
   beforeAll(async () => {
     stage = await startClusterStage({ withoutPolicyFile: true, flags: () => flags, unregistered: true });
+    await stage.webhook.stop();
+    await expectDone(stage.apply(namespace("trust-system")));
+    for (const what of ["always", "state"] as const)
+      await expectDone(stage.cluster.kubectl(["apply", "-f", "-"], { input: documentedRights(what) }));
+    const account = ["--kubeconfig", webhookAccount(stage.cluster), "--allow-registry", "127.0.0.1"];
+    rights = [...flags, ...account];
+    await stage.webhook.start(rights);
   });
   afterAll(() => stage?.close());
 
   const marks = async (): Promise<string> => {
-    const { stdout } = await stage.cluster.kubectl(["get", "configmap", "trust-state", "-o", "jsonpath={.data}"]);
+    const { stdout } = await stage.cluster.kubectl([
+      "get",
+      "configmap",
+      "trust-state",
+      "-n",
+      "trust-system",
+      "-o",
+      "jsonpath={.data}",
+    ]);
     return stdout;
   };
   const outcome = async (image: string) => {
@@ -57,7 +74,7 @@ describeKubernetes("high-water marks in a ConfigMap", () => {
     await eventually("the mark is stored", async () => ((await marks()).includes("prod/app:1") ? true : undefined));
     expect(await outcome(`${image}@${old}`)).toContain("ROLLBACK");
     await stage.webhook.stop();
-    await stage.webhook.start();
+    await stage.webhook.start(rights);
     expect(await outcome(`${image}@${old}`)).toContain("ROLLBACK");
     expect(await outcome(`${image}@${young}`)).toBe("allowed");
   });
