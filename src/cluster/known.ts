@@ -70,8 +70,13 @@ function differ(before: ReadonlyMap<string, ClusterObject>, after: ReadonlyMap<s
   return before.size !== after.size || [...after].some(([key, object]) => !isSame(before.get(key), object));
 }
 
-function isSame(before: ClusterObject | undefined, { metadata }: ClusterObject): boolean {
-  return before?.metadata.uid === metadata.uid && before.metadata.resourceVersion === metadata.resourceVersion;
+/** The same version of the same object; of which as much was kept, since of large ones it may be more or less at another time. */
+function isSame(before: ClusterObject | undefined, { metadata, spec }: ClusterObject): boolean {
+  return (
+    before?.metadata.uid === metadata.uid &&
+    before.metadata.resourceVersion === metadata.resourceVersion &&
+    typeof before["spec"] === typeof spec
+  );
 }
 
 /** Versions are opaque, but those of an API server are numbers that grow. */

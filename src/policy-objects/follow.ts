@@ -169,11 +169,11 @@ async function lookAtRoots(
 
 /**
  * An object without what is not its author's. Its version is that of what the author wrote, so that a status which is written to it
- * does not have it read again.
+ * does not have it read again; but whether all of that was kept is part of it.
  */
 function asWritten({ metadata, status: _, ...rest }: ListedObject["object"]): JsonObject {
   const { name, namespace, uid, generation, resourceVersion, deletionTimestamp } = metadata;
-  const version = generation === undefined ? resourceVersion : `generation ${generation}`;
+  const version = `${typeof rest["spec"]} ${generation === undefined ? resourceVersion : `generation ${generation}`}`;
   const scope = namespace === undefined ? {} : { namespace };
   return { ...rest, metadata: { name, ...scope, uid, resourceVersion: version, deletionTimestamp } };
 }

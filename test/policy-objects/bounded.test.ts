@@ -88,4 +88,30 @@ describe("policies of a namespace that are too large", () => {
     expect(set?.policies).toMatchObject([{ namespace: "prod" }, { namespace: "tenant", images: [{ glob: "**" }] }]);
     stopping.abort();
   });
+
+  it("take effect by themselves when there is room again", async () => {
+    const cluster = createMemoryCluster();
+    const stopping = new AbortController();
+    const exclude = Array.from({ length: 1000 }, (_, index) => `reg.io/${"x".repeat(220)}${index}`);
+    const large = ["a", "b", "c", "d", "e"].map((name) => {
+      const policy = keyPolicy(name, { data: pem }, "tenant");
+      return { ...policy, spec: { ...Object(policy["spec"]), exclude } };
+    });
+    for (const policy of large) cluster.put(policy);
+    const watch = followPolicyObjects({
+      cluster,
+      onChange: () => undefined,
+      onTrouble: () => undefined,
+      onSeen: () => undefined,
+      signal: stopping.signal,
+      timing: { settle: 1, relist: 50 },
+    });
+    await watch.ready;
+    const usable = () => watch.current()?.objects.map(({ state }) => state.usable);
+    expect(usable()).toEqual([true, true, true, true, false]);
+    const [first] = large;
+    if (first !== undefined) cluster.remove(first);
+    await until(() => usable()?.join() === "true,true,true,true");
+    stopping.abort();
+  });
 });
