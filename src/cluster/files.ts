@@ -1,21 +1,19 @@
-import { readFile } from "node:fs/promises";
+import { asTrustError } from "../errors.ts";
+import { readSmallFile } from "../keys/files.ts";
 import { configInvalid } from "./kube-config-file.ts";
 
+/** A kubeconfig may hold those of many clusters, with their certificates. */
 const maxBytes = 4 * 1024 * 1024;
 
 /** The text of a file; undefined where there is none. Throws `CLUSTER_CONFIG_INVALID` for one that cannot be read. */
 export async function readTextIfThere(path: string, what: string): Promise<string | undefined> {
-  let bytes: Buffer;
   try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw configInvalid(`${what} ${path} cannot be read`, "a file that may be read", code, cause);
+    return (await readSmallFile(path, what, maxBytes)).toString("utf8");
+  } catch (error) {
+    const { code, message, expected = "a file that may be read", found, cause } = asTrustError(error);
+    if (code === "FILE_NOT_FOUND") return undefined;
+    throw configInvalid(message, expected, found, cause);
   }
-  if (bytes.length > maxBytes)
-    throw configInvalid(`${what} ${path} is too large`, `at most ${maxBytes} bytes`, `${bytes.length} bytes`);
-  return bytes.toString("utf8");
 }
 
 /** The text of a file that must be there. Throws `CLUSTER_CONFIG_INVALID`. */

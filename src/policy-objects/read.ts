@@ -3,7 +3,6 @@ import { type ComposedObjects, createObjectComposer, type ObjectSources } from "
 import type { ReadSecret } from "../policy/secret-keys.ts";
 import { boundingObjects } from "./bounded.ts";
 import { policyResources, secretResource } from "./kinds.ts";
-import { plainRoots } from "./roots.ts";
 import { entryOf } from "./secret-entries.ts";
 import { atServedVersions } from "./served.ts";
 
@@ -14,7 +13,7 @@ export interface ReadObjects extends ComposedObjects {
 
 /**
  * The policies that a cluster has now, as they would be in force in its webhook; kinds that the server does not know have no
- * objects. `openRoot` is asked for plain names only. Throws what the cluster throws where a kind may not be listed; a Secret that
+ * objects. `openRoot` is asked for plain names only, never for what could be a path. Throws what the cluster throws where a kind may not be listed; a Secret that
  * may not be read makes the policies unusable that name it.
  */
 export async function readPolicyObjects(
@@ -25,7 +24,7 @@ export async function readPolicyObjects(
   const served = boundingObjects(atServedVersions(cluster));
   const lists = await Promise.all(policyResources.map((resource) => served.list(resource, { signal })));
   const objects = lists.flatMap((list) => list?.items ?? []);
-  const compose = createObjectComposer({ openRoot: plainRoots(openRoot), readSecret: readingOnce(cluster, signal) });
+  const compose = createObjectComposer({ openRoot, readSecret: readingOnce(cluster, signal) });
   return { ...(await compose(objects)), objects };
 }
 

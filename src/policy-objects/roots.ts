@@ -1,27 +1,14 @@
-import { asTrustError, TrustError } from "../errors.ts";
+import { asTrustError } from "../errors.ts";
 import { absent, stampOf } from "../keys/file-stamps.ts";
 import type { OpenedRoots } from "../policy/load.ts";
 import type { ObjectSources } from "../policy/objects.ts";
 import { knownRepository } from "../trust/embedded.ts";
-import { isRootName } from "../trust/stored-root.ts";
 import type { TrustRoot } from "../trust/trust-root.ts";
 import type { TufSource } from "../trust/tuf-source.ts";
 
 export type OpenRoot = NonNullable<ObjectSources["openRoot"]>;
 /** The file in which a root is kept; undefined where there is none. */
 export type RootFile = (name: string, tuf?: TufSource) => string | undefined;
-
-/** Refuses names that could be taken for paths: an object of a cluster never names a file of this machine. */
-export function plainRoots(openRoot: OpenRoot | undefined): OpenRoot | undefined {
-  if (openRoot === undefined) return undefined;
-  return async (name, tuf) => {
-    if (tuf !== undefined || isRootName(name)) return openRoot(name, tuf);
-    throw new TrustError("TRUST_ROOT_NOT_FOUND", "that is not the name of a trust root", {
-      expected: "public-good, or the name of a TrustRoot",
-      found: JSON.stringify(name.slice(0, 100)),
-    });
-  };
-}
 
 /** Opens roots, and knows whether what is opened would be opened alike now. */
 export interface RootSource {
@@ -88,7 +75,7 @@ export function createRootSource(
     return entry.root;
   };
   return {
-    openRoot: plainRoots(openRoot && ((name, tuf) => open(openRoot, name, tuf))),
+    openRoot: openRoot && ((name, tuf) => open(openRoot, name, tuf)),
     inUse: () => new Map([...opened].map(([name, { tuf }]) => [name, tuf])),
     async hasChanged() {
       const entries = [...opened.values()];

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { accessOf, type ClusterOptions } from "../../src/cluster/kube-config.ts";
@@ -149,6 +149,10 @@ describe("what is no kubeconfig", () => {
     const error = await access({ kubeconfig }).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: "CLUSTER_CONFIG_INVALID", message: expect.stringContaining(kubeconfig) });
     expect(shownAll(error)).not.toContain(secret);
+  });
+
+  test.skipIf(!existsSync("/dev/zero"))("is read no further than a kubeconfig can be", async () => {
+    await expect(access({ kubeconfig: "/dev/zero" })).rejects.toMatchObject({ code: "CLUSTER_CONFIG_INVALID" });
   });
 
   test("has no such context: the ones it has are told", async () => {
